@@ -11,7 +11,9 @@ The names below are all there is to know; each is imported when it is first used
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -49,14 +51,26 @@ if TYPE_CHECKING:
     from .watch import watch as watch
 
 
-def __getattr__(name: str) -> Any:
-    """Import the room that a public name lives in, the first time the name is used."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'santabpf' has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
+class _Package(ModuleType):
+    """The package itself, on which a public name always means the thing and never the module of the same name.
+
+    `import santabpf.replay.query` would otherwise put the module `replay` where people expect the function.
+    """
+
+    def __dir__(self) -> list[str]:
+        return sorted(__all__)
 
 
-def __dir__() -> list[str]:
-    return sorted(__all__)
+def _public(name: str) -> property:
+    def get(package: ModuleType) -> Any:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+    def ignore(package: ModuleType, module: object) -> None:
+        """The import system binds each submodule it loads; the name is taken."""
+
+    return property(get, ignore)
+
+
+for _name in _HOME:
+    setattr(_Package, _name, _public(_name))
+sys.modules[__name__].__class__ = _Package

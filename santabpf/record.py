@@ -1,0 +1,249 @@
+"""The left wing as one recipe: open a node, send the elf, drain its frames, decode, write.
+
+In: node names and what to record. Out: a Recording on disk. Never: looks at what was recorded.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from .decode import Decoder
+from .errors import BadUsage, CannotRecord, ConnectionLost, SantaError
+from .launch import launch
+from .probes import Probe, get_probe, parse_probe
+from .probes.source import plan as make_plan
+from .recording import Recording, Writer
+from .recording import open as open_recording
+from .scenarios import get_scenario
+from .transport import open_transport
+from .units import SECOND, parse_duration
+
+NODE_LABEL = re.compile(r"[a-z][a-z0-9-]*")
+Selection = list[tuple[Probe, dict[str, int]]]
+
+
+def record(
+    nodes: Sequence[str] | Mapping[str, str] = ("local",),
+    scenarios: Iterable[str] = (),
+    probes: Iterable[str] = (),
+    duration: str | int | float | None = "30s",
+    *,
+    out: str | Path | None = None,
+    scope: dict[str, Any] | None = None,
+    mask: bool = True,
+    progress: bool = True,
+    stop: threading.Event | None = None,
+    segment_s: float = 5.0,
+    on_start: Callable[[Path], None] | None = None,
+    on_second: Callable[[Writer, int], None] | None = None,
+    **ssh: Any,
+) -> Recording:
+    """Record BPF traces and /proc on nodes for a while, into a new folder of Parquet.
+
+    nodes      "local", or what `ssh` would take ("web-1", "root@10.0.0.7:2222"); a mapping gives them labels of your own
+    scenarios  record all that these need;  probes  record these ("runq", "runq:min_wait_ns=1000000"); neither: all scenarios
+    duration   "30s", "5m"; None records until stopped (`stop` set, or Ctrl-C)
+    out        the new folder; by default recordings/<first node>-<UTC time>
+    scope      {"tree": tgid} or {"cgroup": "/path"}: only this process and all below it, filtered in the kernel
+    mask       star out, on the node, what looks like a password or token in a command line
+    on_second  called with the writer and the start of each second (UTC ns) up to which all is known, on every node
+    ssh        accept_new, config, connect_timeout_s, ...: see transport.ssh.SSH
+
+    Returns: the Recording. Its state is "complete", or "interrupted" when a node was lost on the way; its notes say why.
+    Raises: BadUsage (names, existing folder), CannotConnect and CannotRecord when a node gave nothing at all.
+    """
+    chosen = select(scenarios, probes)
+    targets = label_nodes(nodes)
+    path = Path(out) if out is not None else _new_folder(next(iter(targets)))
+    plan = make_plan(chosen, scope=scope, mask=mask)
+    length_ns = None if duration is None else _parse_length(duration)
+    session = _Session(path, plan, chosen, list(scenarios), scope, segment_s, stop or threading.Event(), on_second)
+    return session.run(targets, length_ns, progress, ssh, on_start)
+
+
+def select(scenarios: Iterable[str], probes: Iterable[str]) -> Selection:
+    """The probes, with their parameters, that these scenarios and probes need; all scenarios' when both are empty.
+
+    Raises BadUsage for an unknown name, and where two want the same probe with different parameters.
+    """
+    specs = [spec for name in scenarios for spec in get_scenario(name).needs] + list(probes)
+    if not specs:
+        from .scenarios import all_scenarios
+
+        specs = [spec for scenario in all_scenarios().values() for spec in scenario.needs]
+    chosen: dict[str, tuple[str, dict[str, int]]] = {}
+    for spec in specs:
+        probe, params = parse_probe(spec)
+        before = chosen.setdefault(probe.name, (spec, params))
+        if before[1] != params:
+            raise BadUsage(f"probe {probe.name} is asked for twice, with different parameters: {before[0]} and {spec}")
+    return [(get_probe(name), params) for name, (_, params) in sorted(chosen.items())]
+
+
+def label_nodes(nodes: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    """{label: node}: the host part, in small letters, fit for a folder name. Raises BadUsage."""
+    if isinstance(nodes, str):
+        nodes = [nodes]
+    if not nodes:
+        raise BadUsage("no node was named; write local, or what ssh would take")
+    if isinstance(nodes, Mapping):
+        for label in nodes:
+            if not NODE_LABEL.fullmatch(label):
+                raise BadUsage(f"node label {label!r} must match [a-z][a-z0-9-]*")
+        return dict(nodes)
+    labels: dict[str, str] = {}
+    for node in nodes:
+        host = node.rsplit("@", 1)[-1]
+        host = re.sub(r":\d+$", "", host)
+        label = re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-")
+        label = label if label[:1].isalpha() else f"n-{label}"
+        if label in labels:
+            raise BadUsage(f"{labels[label]!r} and {node!r} would both be called {label!r}; pass a mapping of labels")
+        labels[label] = node
+    return labels
+
+
+def _parse_length(duration: str | int | float) -> int:
+    try:
+        length = parse_duration(duration)
+    except ValueError as exc:
+        raise BadUsage(str(exc)) from exc
+    if length < SECOND:
+        raise BadUsage(f"a recording of {duration} is too short: at least one second")
+    return length
+
+
+def _new_folder(label: str) -> Path:
+    now = datetime.datetime.now(tz=datetime.UTC)
+    return Path("recordings") / f"{label}-{now:%Y%m%d-%H%M%S}"
+
+
+class _Session:
+    """One recording while it is made: a writer shared by one thread for each node."""
+
+    def __init__(
+        self,
+        path: Path,
+        plan: dict[str, Any],
+        chosen: Selection,
+        scenarios: list[str],
+        scope: dict[str, Any] | None,
+        segment_s: float,
+        stop: threading.Event,
+        on_second: Callable[[Writer, int], None] | None,
+    ) -> None:
+        self._plan, self._stop, self._on_second = plan, stop, on_second
+        self._lock = threading.Lock()
+        self._closed: dict[str, int] = {}
+        self._told = 0
+        self._lost: list[SantaError] = []
+        self._writer = Writer(
+            path,
+            info={
+                "probes": {probe.name: {"params": params, "state": "on", "why": None} for probe, params in chosen},
+                "scenarios": scenarios,
+                "scope": scope,
+            },
+            tables=[table.name for probe, _ in chosen for table in probe.tables],
+            segment_s=segment_s,
+        )
+
+    def run(
+        self,
+        targets: dict[str, str],
+        length_ns: int | None,
+        progress: bool,
+        ssh: dict[str, Any],
+        on_start: Callable[[Path], None] | None,
+    ) -> Recording:
+        """Record all targets until the time is up, all are lost, or somebody says stop."""
+        writer, self._closed = self._writer, dict.fromkeys(targets, 0)
+        pool = ThreadPoolExecutor(len(targets), thread_name_prefix="node")
+        runs = {pool.submit(self._drain, label, node, length_ns, ssh): label for label, node in targets.items()}
+        try:
+            if on_start is not None:
+                on_start(writer.path)
+            self._wait(runs, length_ns, progress)
+        except KeyboardInterrupt:
+            self._stop.set()
+            wait(runs, timeout=15)
+            writer.note("stopped by hand")
+        finally:
+            self._stop.set()
+            pool.shutdown(wait=True)
+            failures = [exc for exc in (run.exception() for run in runs) if exc is not None]
+            heard = bool(writer.rows)
+            if heard:
+                writer.close("interrupted" if failures or self._lost else "complete")
+            else:
+                writer.discard()
+        if failures and (not heard or not isinstance(failures[0], SantaError)):
+            raise failures[0]
+        if not heard:
+            raise CannotRecord(f"{', '.join(targets)}: nothing was recorded: stopped before the first event came")
+        return open_recording(writer.path)
+
+    def _wait(self, runs: Mapping[Any, str], length_ns: int | None, progress: bool) -> None:
+        from tqdm.auto import tqdm
+
+        total = None if length_ns is None else length_ns // SECOND
+        with tqdm(total=total, unit="s", desc="recording", disable=not progress, leave=False) as bar:
+            started = time.monotonic()
+            while not all(run.done() for run in runs):
+                wait(runs, timeout=0.25, return_when=FIRST_EXCEPTION)
+                if any(run.done() and run.exception() for run in runs) and all(run.done() for run in runs):
+                    break
+                elapsed = int(time.monotonic() - started)
+                bar.update(max(0, (elapsed if total is None else min(elapsed, total)) - bar.n))
+                bar.set_postfix(rows=self._writer.rows, refresh=False)
+
+    def _drain(self, label: str, node: str, length_ns: int | None, ssh: dict[str, Any]) -> None:
+        """One node: open, send, drain, decode, write."""
+        decoder = Decoder(self._plan, label)
+        reason = "stopped"
+        try:
+            with open_transport(node, **ssh) as transport, launch(transport, self._plan) as stream:
+                deadline: int | None = None
+                for chunk in stream:
+                    self._write(label, decoder, decoder.feed(chunk))
+                    if decoder.hello and deadline is None and length_ns is not None:
+                        deadline = time.monotonic_ns() + length_ns
+                    if self._stop.is_set() or (deadline is not None and time.monotonic_ns() >= deadline):
+                        stream.stop()
+        except ConnectionLost as exc:
+            if not decoder.hello:
+                raise
+            reason = "connection_lost"
+            self._lost.append(exc)
+            self._writer.note(f"{label}: {exc}")
+        finally:
+            if decoder.hello:
+                with suppress(OSError):
+                    self._write(label, decoder, decoder.finish(reason))
+        fatal = next((t for t in decoder.troubles if t.get("fatal")), None)
+        if fatal is not None and not decoder.closed_until_ns:
+            raise CannotRecord(f"{label}: {fatal['message']} {fatal.get('what_to_do', '')}".strip())
+        if decoder.ended and reason == "stopped":
+            self._lost.append(ConnectionLost(f"{label}: {decoder.ended}"))
+            self._writer.note(f"{label}: {decoder.ended}")
+
+    def _write(self, label: str, decoder: Decoder, batches: Iterable[Any]) -> None:
+        with self._lock:
+            writer = self._writer
+            if decoder.hello and label not in writer.nodes:
+                writer.add_node(label, decoder.hello)
+            for table, rows in batches:
+                writer.append(label, table, rows)
+            self._closed[label] = decoder.closed_until_ns
+            closed = min(self._closed.values())
+            if self._on_second is not None and closed > self._told:
+                self._told = closed
+                self._on_second(writer, closed)
