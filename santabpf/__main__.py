@@ -1,0 +1,5 @@
+"""python -m santabpf"""
+
+from .cli import main
+
+main()
