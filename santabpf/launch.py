@@ -1,0 +1,233 @@
+"""Starts an elf on a node and hands on its bytes. In: a transport and a plan. Out: bytes of frames, in pieces.
+
+    with launch(transport, plan) as stream:
+        for chunk in stream:            # b"" when nothing came for a moment, so that the loop can look at its clock
+            ...
+            stream.stop()               # asks the elf to finish; the loop goes on until its last byte
+
+The elf's code travels as a zip over stdin and is imported from memory: nothing is written on the node. Santa pings
+once a second; an elf that hears nothing for some seconds leaves by itself. This module never reads a frame's payload.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from santabpf import wire
+from santabpf.errors import CannotRecord, ConnectionLost, NodeError
+from santabpf.transport import Channel, Transport
+
+PYTHON = "/usr/bin/python3"  # the distribution's, since the distribution's bcc is what it imports
+PING_S = 1.0
+SILENCE_S = 10.0  # an elf sends a tick each second; after this long without one it hangs, or the way to it does
+START_S = 90.0  # compiling takes 0.2 s a probe; 3.4 s on an emulated machine; a sick node has neither CPU nor memory
+STOP_S = 10.0
+IDLE_S = 0.25  # after so long without a byte, the loop gets b""
+
+# Runs on the node. Reads exactly the zip from stdin and not a byte more: the plan and the pings come after it.
+BOOTSTRAP = """\
+import os, sys
+if sys.version_info < (3, 9):
+    sys.exit("santabpf: Python %d.%d is too old, 3.9 is needed" % sys.version_info[:2])
+def take(count):
+    data = b""
+    while len(data) < count:
+        more = os.read(0, count - len(data))
+        if not more:
+            sys.exit("santabpf: the connection ended before the code was here")
+        data += more
+    return data
+code = os.memfd_create("santabpf")
+os.write(code, take(int.from_bytes(take(4), "little")))
+sys.path.insert(0, "/proc/self/fd/%d" % code)
+from santabpf.elf.main import main
+sys.exit(main())
+"""
+# -I: no PYTHON* variables and no current folder on the path; -B: no .pyc file is left behind.
+COMMAND = [PYTHON, "-I", "-B", "-c", BOOTSTRAP]
+
+SUDOERS = (
+    f"echo \"$USER ALL=(root) NOPASSWD: {PYTHON}\" | sudo tee /etc/sudoers.d/santabpf (which lets that login do "
+    "anything as root)"
+)
+
+
+def code_zip(elf: Path | None = None) -> bytes:
+    """The elf's code as a zip: an empty santabpf/__init__.py, wire.py and elf/*.py. Same code, same bytes."""
+    here = Path(__file__).parent
+    elf = elf or here / "elf"
+    files = {"santabpf/__init__.py": b"", "santabpf/wire.py": (here / "wire.py").read_bytes()}
+    for path in sorted(elf.rglob("*.py")):
+        files[f"santabpf/elf/{path.relative_to(elf).as_posix()}"] = path.read_bytes()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, files[name])
+    return out.getvalue()
+
+
+def launch(
+    transport: Transport,
+    plan: dict[str, Any],
+    *,
+    start_s: float = START_S,
+    silence_s: float = SILENCE_S,
+    code: bytes | None = None,
+) -> Stream:
+    """An elf, started when the stream is entered. code: another zip than the elf's own, for tests."""
+    return Stream(transport, plan, code_zip() if code is None else code, start_s, silence_s)
+
+
+class Stream:
+    """The bytes of one elf, from its start to its end; a context manager that leaves no elf behind.
+
+    Iterating raises CannotRecord when the elf never came up (no Python, no sudo), and ConnectionLost when it ended
+    without a BYE, or when nothing came for silence_s (start_s before the first byte).
+    """
+
+    def __init__(self, transport: Transport, plan: dict[str, Any], code: bytes, start_s: float, silence_s: float):
+        text = json.dumps(plan, separators=(",", ":")).encode()
+        self._input = struct.pack("<I", len(code)) + code + struct.pack("<I", len(text)) + text
+        self._transport = transport
+        self._start_s = start_s
+        self._silence_s = silence_s
+        self._channel: Channel | None = None
+        self._left = threading.Event()
+        self._stop_by: float | None = None
+        self._stop_s = STOP_S
+        self._tail = b""
+        self._noise = b""
+        self._begun = False
+        self._over = False
+
+    @property
+    def said_bye(self) -> bool:
+        """Whether the stream, so far, ends with a whole BYE frame."""
+        at = self._tail.rfind(wire.MAGIC)
+        head = self._tail[at : at + wire.HEADER_BYTES] if at >= 0 else b""
+        if len(head) < wire.HEADER_BYTES or head[5] != wire.BYE:
+            return False
+        return len(self._tail) - at - wire.HEADER_BYTES == int.from_bytes(head[24:28], "little")
+
+    @property
+    def err(self) -> str:
+        """What the elf has written to its stderr, if anything: its end, for people."""
+        return self._channel.err().decode("utf-8", "backslashreplace").strip() if self._channel else ""
+
+    def __enter__(self) -> Self:
+        try:
+            self._channel = self._transport.start(COMMAND, sudo=True)
+            self._send(self._input)
+            threading.Thread(target=self._ping, name="santabpf-ping", daemon=True).start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the elf, whatever it is doing. Never raises."""
+        self._left.set()
+        self._over = True
+        if self._channel is not None:
+            self._channel.close()
+
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """Ask the elf to finish: it drains, says BYE and leaves. Go on iterating to get what is left."""
+        if self._stop_by is None:
+            self._stop_s = timeout_s
+            self._stop_by = time.monotonic() + timeout_s
+            self._send(b"q")
+
+    def __iter__(self) -> Iterator[bytes]:
+        assert self._channel is not None, "enter the stream first"
+        heard = time.monotonic()
+        while not self._over:
+            chunk = self._channel.read(IDLE_S)
+            now = time.monotonic()
+            if chunk == b"":
+                self._over = True
+                self._check_end()
+                return
+            if chunk:
+                heard = now
+                chunk = self._without_noise(chunk)
+                self._tail = (self._tail + chunk)[-4096:] if len(chunk) < 4096 else chunk[-4096:]
+            self._check_time(now, heard)
+            yield chunk or b""
+
+    def _send(self, data: bytes) -> None:
+        """Write what the elf may or may not take any more: reading tells better what has happened to it."""
+        assert self._channel is not None
+        try:
+            self._channel.write(data)
+        except ConnectionLost:
+            self._left.set()
+
+    def _ping(self) -> None:
+        while not self._left.wait(PING_S):
+            self._send(b".")
+
+    def _without_noise(self, chunk: bytes) -> bytes:
+        """Drop what a login shell's start-up files have printed before the first frame."""
+        if self._begun:
+            return chunk
+        chunk = self._noise + chunk
+        at = chunk.find(wire.MAGIC)
+        self._begun = at >= 0
+        self._noise = b"" if self._begun else chunk[-65536:]
+        return chunk[at:] if self._begun else b""
+
+    def _check_time(self, now: float, heard: float) -> None:
+        node = self._transport.name
+        if self._stop_by is not None and now > self._stop_by:
+            raise ConnectionLost(f"{node}: the recorder did not finish within {self._stop_s:g} s of being asked to")
+        limit = self._silence_s if self._begun else self._start_s
+        if now - heard > limit:
+            what = "nothing came from the recorder" if self._begun else "the recorder did not start"
+            raise ConnectionLost(f"{node}: {what} for {limit:g} s{self._quoted_err()}")
+
+    def _check_end(self) -> None:
+        """The stream has ended. Raises unless it ended as it should."""
+        assert self._channel is not None
+        if self._begun and self.said_bye:
+            return
+        code = self._channel.exit_code(3)
+        if not self._begun and code is not None:
+            raise self._no_start(code)
+        how = "without a word" if code is None else f"with exit code {code}"
+        raise ConnectionLost(f"{self._transport.name}: the recorder ended {how} in mid-recording{self._quoted_err()}")
+
+    def _no_start(self, code: int) -> NodeError:
+        node, text = self._transport.name, self.err
+        if "sudo:" in text and ("password" in text or "not allowed" in text or "terminal" in text):
+            return CannotRecord(
+                f"{node}: recording needs root, and sudo asks this login for a password; log in as root, or allow it "
+                f"there: {SUDOERS}"
+            )
+        if "sudo" in text and "not found" in text and PYTHON not in text:
+            return CannotRecord(f"{node}: recording needs root, and there is no sudo; log in as root")
+        if PYTHON in text and ("not found" in text or "No such file" in text):
+            return CannotRecord(f"{node}: there is no {PYTHON}; install it: apt-get install python3 python3-bpfcc")
+        if "santabpf: " in text:
+            return CannotRecord(f"{node}: {text.rpartition('santabpf: ')[2]}")
+        return CannotRecord(f"{node}: the recorder did not start (exit code {code}){self._quoted_err()}")
+
+    def _quoted_err(self) -> str:
+        lines = self.err.splitlines()
+        return f"; it said: {lines[-1].strip()[:300]}" if lines else ""
