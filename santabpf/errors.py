@@ -6,6 +6,7 @@
     ├── NodeError                          the node, or the way to it
     │   ├── CannotConnect                  host, port, key, timeout
     │   ├── CannotRecord                   no bcc, no BTF, too old, locked down, no sudo, too little memory
+    │   ├── CannotContain                  a drill can't be kept within bounds there
     │   └── ConnectionLost                 it worked, then it stopped
     ├── BadFrame                           bytes from the elf that are no frame
     ├── RecordingError                     a folder that is no (whole, readable) recording
@@ -47,6 +48,10 @@ class CannotConnect(NodeError):
 
 class CannotRecord(NodeError):
     """The node was reached, but BPF can't be used there; says what to do about it."""
+
+
+class CannotContain(NodeError):
+    """A drill can't be kept within bounds on this machine, so it was not started; says what is missing."""
 
 
 class ConnectionLost(NodeError):
