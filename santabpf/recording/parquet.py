@@ -158,7 +158,7 @@ def open_part(part: Part, table: Table) -> pq.ParquetFile:
     try:
         size = part.path.stat().st_size
         if size != part.bytes:
-            raise RecordingError(f"{part.path}: is {size} bytes long, not {part.bytes} as listed: it was cut or changed")
+            raise RecordingError(f"{part.path}: is {size} bytes long, not {part.bytes} as listed: cut or changed")
         file = pq.ParquetFile(part.path)
     except FileNotFoundError as exc:
         raise RecordingError(f"{part.path}: is missing, but recording.json lists it") from exc

@@ -167,8 +167,8 @@ class Recording:
     def __repr__(self) -> str:
         start, end = self.window
         return (
-            f"<Recording {printable(self.name)}: {self.state}, {format_utc(start)} UTC, {format_duration(end - start)}, "
-            f"{', '.join(self.nodes) or 'no node'}, {len(self.tables)} tables>"
+            f"<Recording {printable(self.name)}: {self.state}, {format_utc(start)} UTC, "
+            f"{format_duration(end - start)}, {', '.join(self.nodes) or 'no node'}, {len(self.tables)} tables>"
         )
 
     def _repr_html_(self) -> str:
@@ -177,10 +177,9 @@ class Recording:
             f"<td style='text-align:left'>{html.escape(printable(t.description))}</td></tr>"
             for _, t in sorted(self._manifest.tables.items())
         )
-        return (
-            f"<p>{html.escape(repr(self)[1:-1])}</p><table><thead><tr><th>table</th><th>rows</th><th>one row is</th></tr>"
-            f"</thead><tbody>{rows}</tbody></table>"
-        )
+        head = "<tr><th>table</th><th>rows</th><th>one row is</th></tr>"
+        title = html.escape(repr(self)[1:-1])
+        return f"<p>{title}</p><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
 
 class TableView:
@@ -196,7 +195,7 @@ class TableView:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """Columns with unit and description in their metadata; `node`, which stands in the folder's name, comes last."""
+        """Columns with unit and description in their metadata; `node`, out of the folder's name, comes last."""
         import pyarrow as pa
 
         node = {"unit": "none", "description": "the node's label"}
@@ -247,12 +246,12 @@ def frame(rows: pa.Table) -> pd.DataFrame:
 
     if "ts_ns" in rows.schema.names and "time" not in rows.schema.names and pa.types.is_int64(rows["ts_ns"].type):
         rows = rows.add_column(0, "time", rows["ts_ns"].cast(pa.timestamp("ns", "UTC")))
-    out = rows.to_pandas(integer_object_nulls=True)
     masked = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-    for at, column in enumerate(rows.schema):
-        if column.type in masked and rows.column(at).null_count:
-            out.isetitem(at, out.iloc[:, at].astype(masked[column.type]))
-    return out
+    series = [
+        column.to_pandas(types_mapper=masked.get if column.null_count else None).rename(name)
+        for name, column in zip(rows.schema.names, rows.columns, strict=True)
+    ]
+    return pd.concat(series, axis=1) if series else rows.to_pandas()
 
 
 def printable(text: str) -> str:
@@ -288,6 +287,6 @@ def _check_declaration(folder: Path, table: m.Table) -> None:
     for name in [*wanted, *found]:
         if found.get(name) != wanted.get(name):
             raise RecordingError(
-                f"{folder / m.FILE}: column {name!r} of {table.name} is {found.get(name, 'missing')}, but a table of schema "
-                f"{table.schema} has it as {wanted.get(name, 'no column')}"
+                f"{folder / m.FILE}: column {name!r} of {table.name} is {found.get(name, 'missing')}, "
+                f"but a table of schema {table.schema} has it as {wanted.get(name, 'no column')}"
             )

@@ -1,7 +1,7 @@
 """Arrow batches to a recording on the disk, whole at every moment.
 
 In: batches of declared tables, in the order they were decoded. Out: a folder that `open` reads, also after kill -9.
-Never: an existing folder, a part half-written under its own name, rows of a second shown as covered before they are there.
+Never: an existing folder, a part half-written under its own name, a second shown as covered before its rows are there.
 
 Every segment_s the rows in memory become one part for each node and table: first all other tables, then `coverage`,
 then recording.json. Whoever reads coverage of a second therefore finds all its rows. Use it from one thread at a time.
