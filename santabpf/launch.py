@@ -22,9 +22,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from santabpf import wire
-from santabpf.errors import CannotRecord, ConnectionLost, NodeError
-from santabpf.transport import Channel, Transport
+from . import wire
+from .errors import CannotRecord, ConnectionLost, NodeError
+from .transport import Channel, Transport
 
 PYTHON = "/usr/bin/python3"  # the distribution's, since the distribution's bcc is what it imports
 PING_S = 1.0
@@ -53,7 +53,8 @@ from santabpf.elf.main import main
 sys.exit(main())
 """
 # -I: no PYTHON* variables and no current folder on the path; -B: no .pyc file is left behind.
-COMMAND = [PYTHON, "-I", "-B", "-c", BOOTSTRAP]
+# As one line: a login shell like csh takes no others.
+COMMAND = [PYTHON, "-I", "-B", "-c", f"exec({BOOTSTRAP!r})"]
 
 SUDOERS = (
     f"echo \"$USER ALL=(root) NOPASSWD: {PYTHON}\" | sudo tee /etc/sudoers.d/santabpf (which lets that login do "

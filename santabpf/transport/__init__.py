@@ -11,7 +11,7 @@ import time
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
-from santabpf.errors import BadUsage, ConnectionLost
+from ..errors import BadUsage, ConnectionLost
 
 SUDO = ("sudo", "-n", "--")
 ERR_BYTES = 16 << 10  # of what a command writes to its stderr, the last so many bytes are kept
@@ -74,12 +74,12 @@ def open_transport(node: str, **options: Any) -> Transport:
     Raises BadUsage for a name that is neither, CannotConnect where there is no way to the node.
     """
     if node in ("local", "localhost-without-ssh"):
-        from santabpf.transport.local import Local
+        from .local import Local
 
         return Local()
     if not node or node != node.strip() or node.startswith("-"):
         raise BadUsage(f"{node!r} is no node: write `local`, or [user@]host[:port]")
-    from santabpf.transport.ssh import SSH
+    from .ssh import SSH
 
     return SSH(node, **options)
 

@@ -14,8 +14,8 @@ import time
 from types import TracebackType
 from typing import Self
 
-from santabpf.errors import CannotRecord, ConnectionLost
-from santabpf.transport import ERR_BYTES, SUDO, Completed, run_to_end
+from ..errors import CannotRecord, ConnectionLost
+from . import ERR_BYTES, SUDO, Completed, run_to_end
 
 CHUNK = 1 << 20
 WRITE_TIMEOUT_S = 15.0
