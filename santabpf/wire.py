@@ -54,7 +54,7 @@ class Frame(NamedTuple):
         """The payload of a HELLO, TICK, TROUBLE or BYE. Raises BadFrame."""
         try:
             value = json.loads(self.payload)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise BadFrame(f"frame {self.seq}: its {KINDS[self.kind]} is no JSON: {exc}") from exc
         if not isinstance(value, dict):
             raise BadFrame(f"frame {self.seq}: its {KINDS[self.kind]} is no JSON object")

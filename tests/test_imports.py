@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "shipped": set(),
     "elf": {"wire"},
     "schema": {"errors"},
-    "probes": {"errors", "schema"},
+    "probes": {"errors", "schema", "units"},
     "tables": {"errors", "probes", "schema"},
     # left wing: bytes from a node
     "transport": {"errors", "units"},

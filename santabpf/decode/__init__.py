@@ -1,0 +1,14 @@
+"""Frames of an elf to Arrow batches. Pure: no files, no sockets, no clock.
+
+    ring.py       raw ring-buffer bytes -> rows
+    snapshots.py  readings of maps and of /proc -> the rows between two of them
+    coverage.py   watermarks -> which seconds are closed, and what was watched in them
+    own.py        what an elf says of itself -> rows of loss, receipt and clock
+    columns.py    one C field -> one Arrow array
+    times.py      monotonic ns -> UTC ns; readings -> spans
+    stream.py     the Decoder that ties them together
+"""
+
+from .stream import Batch, Decoder
+
+__all__ = ["Batch", "Decoder"]

@@ -1,0 +1,92 @@
+"""Text of /proc, as every parse.py needs it. In: bytes of files. Out: numbers and text. Never: a file system.
+
+A parse.py has one function:
+
+    rows(files, previous, ts_ns, span_ns, facts) -> {column: values}
+
+files are what the elf read now (name -> bytes), previous what it read before (None for a table that is read once),
+ts_ns and span_ns the time that ends with the reading. What is absent or unreadable becomes None, never 0, and a
+process whose files can't be understood is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..units import SECOND
+
+Files = dict[str, bytes]
+Rows = dict[str, list[Any]]
+#: PF_KTHREAD, include/linux/sched.h.
+_KERNEL_THREAD = 0x00200000
+
+
+class Facts(NamedTuple):
+    """What of the node a reader of /proc must know."""
+
+    clock_tick_hz: int
+    page_bytes: int
+
+    @property
+    def tick_ns(self) -> int:
+        """One clock tick, the unit of CPU time in /proc."""
+        return SECOND // self.clock_tick_hz
+
+
+class Stat(NamedTuple):
+    """One /proc/PID/stat, in ns and bytes."""
+
+    tgid: int
+    ptgid: int
+    comm: str
+    is_kernel: bool
+    user_ns: int
+    system_ns: int
+    threads: int
+    start_ns: int
+    rss_bytes: int
+
+
+def text(raw: bytes) -> str:
+    """Bytes to text; those that are no UTF-8 become \\xNN escapes."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def number(raw: bytes | None) -> int | None:
+    """A whole number that fits a column; None for anything else.
+
+    >>> number(b"42"), number(b"4 2"), number(None)
+    (42, None, None)
+    """
+    if raw is None or not raw.isascii() or not raw.removeprefix(b"-").isdigit() or len(raw) > 20:
+        return None
+    value = int(raw)
+    return value if -(1 << 63) <= value < 1 << 63 else None
+
+
+def grown(now: int | None, before: int | None) -> int | None:
+    """What was added between two readings of a counter; None where one is missing, 0 where it went back."""
+    return None if now is None or before is None else max(0, now - before)
+
+
+def parse_stat(raw: bytes, facts: Facts) -> Stat | None:
+    """One /proc/PID/stat; None if it is none. The name may hold spaces and brackets: it ends at the last one."""
+    head, bracket, tail = raw.rpartition(b")")
+    pid, _, comm = head.partition(b" (")
+    fields = [number(field) for field in tail.split()]
+    if not bracket or len(fields) < 22 or (tgid := number(pid)) is None:
+        return None
+    ppid, flags, utime, stime, threads, start, rss = (fields[i] for i in (1, 6, 11, 12, 17, 19, 21))
+    if ppid is None or flags is None or utime is None or stime is None or threads is None or start is None:
+        return None
+    if rss is None or not (_fits(tgid, ppid, bits=31) and _fits(utime, stime, start, bits=32) and _fits(rss, bits=43)):
+        return None
+    tick_ns = facts.tick_ns
+    return Stat(
+        tgid, ppid, text(comm), bool(flags & _KERNEL_THREAD), utime * tick_ns, stime * tick_ns, threads,
+        start * tick_ns, rss * facts.page_bytes,
+    )  # fmt: skip
+
+
+def _fits(*values: int, bits: int) -> bool:
+    return all(0 <= value < 1 << bits for value in values)
