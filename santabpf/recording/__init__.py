@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from .manifest import FORMAT, Part
 from .read import Recording, TableView, open
+from .share import anonymise, share
+from .verify import recover, verify
 from .write import Writer
 
-__all__ = ["FORMAT", "Part", "Recording", "TableView", "Writer", "open"]
+__all__ = ["FORMAT", "Part", "Recording", "TableView", "Writer", "anonymise", "open", "recover", "share", "verify"]

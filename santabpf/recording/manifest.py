@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -60,12 +61,17 @@ class Part:
         return "/".join(self.path.parts[-3:])
 
     @cached_property
-    def line(self) -> str:
+    def entry(self) -> dict[str, Any]:
         """Its entry in recording.json."""
-        return json.dumps({
+        return {
             "path": self.name, "node": self.node, "rows": self.rows, "bytes": self.bytes,
             "ts_min": self.ts_min, "ts_max": self.ts_max, "sha256": self.sha256,
-        })
+        }
+
+    @cached_property
+    def line(self) -> str:
+        """That entry as text; kept, since recording.json is written again with each segment."""
+        return json.dumps(self.entry)
 
 
 @dataclass
@@ -163,8 +169,8 @@ def _arrow_type(name: str) -> pa.DataType:
             "string": pa.string()}[name]
 
 
-def load(folder: Path) -> Manifest:
-    """Read and check recording.json. Raises RecordingError, NewerFormat."""
+def load(folder: Path, known: Iterable[Part] = ()) -> Manifest:
+    """Read and check recording.json; parts known already are taken over. Raises RecordingError, NewerFormat."""
     path = folder / FILE
     try:
         if path.is_symlink():
@@ -177,19 +183,19 @@ def load(folder: Path) -> Manifest:
         raise RecordingError(f"{folder}: {what}") from None
     except OSError as exc:
         raise RecordingError(f"{path}: cannot be read: {exc.strerror}") from exc
-    return parse(data, folder)
+    return parse(data, folder, known)
 
 
-def parse(data: bytes, folder: Path) -> Manifest:
+def parse(data: bytes, folder: Path, known: Iterable[Part] = ()) -> Manifest:
     """Check the text of recording.json; parts get paths below folder. Raises RecordingError, NewerFormat."""
-    return _Parser(folder).manifest(data)
+    return _Parser(folder, {part.name: part for part in known}).manifest(data)
 
 
 class _Parser:
     """Walks parsed JSON and trusts nothing in it; every complaint names the file and the key."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, known: Mapping[str, Part]) -> None:
+        self.folder, self.known = folder, known
 
     def fail(self, where: str, what: str) -> NoReturn:
         raise RecordingError(f"{self.folder / FILE}: {where + ' ' if where else ''}{what}")
@@ -302,6 +308,9 @@ class _Parser:
 
     def part(self, table: str, row: dict[str, Any], nodes: dict[str, Any]) -> Part:
         where = f"tables.{table}.parts"
+        old = self.known.get(str(row.get("path")))
+        if old is not None and old.entry == row and old.name.startswith(f"{table}/"):
+            return old
         path, node = self.take(row, "path", str, where), self.take(row, "node", str, where)
         if node not in nodes:
             self.fail(where, f"speaks of a node {node!r} that is not under nodes")

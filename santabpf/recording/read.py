@@ -49,16 +49,24 @@ def open(path: str | Path) -> Recording:
 class Recording:
     """What was recorded on one or more nodes. rec["exec"] is a table; rec.sql() asks all of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, locked: bool = False) -> None:
         self.path = folder
-        live = _is_being_written(folder)  # asked first: a writer that ends now leaves a list that is whole
-        self._manifest = m.load(folder)
+        self._checked: set[m.Part] = set()
+        self._load(locked)
+
+    def refresh(self) -> None:
+        """See what was written since; parts that were checked are not checked again. Raises as open()."""
+        self._load(False)
+
+    def _load(self, locked: bool) -> None:
+        # asked first: a writer that ends now leaves a list that is whole. With `locked` it is we who hold the lock.
+        live = not locked and _is_being_written(self.path)
+        self._manifest = m.load(self.path, self._checked)
         if self._manifest.state == "recording" and not live:
             self._manifest.state = "interrupted"
         self._ignored: list[str] = []
         if self._manifest.state == "interrupted":
             self._recover()
-        self._checked: dict[str, list[m.Part]] = {}
 
     @property
     def name(self) -> str:
@@ -125,14 +133,31 @@ class Recording:
 
     def parts(self, table: str) -> list[m.Part]:
         """The Parquet files of a table, checked, in the order of node and time. Raises MissingTable, RecordingError."""
-        view = self[table]
-        if table not in self._checked:
-            _check_declaration(self.path, view._table)
-            parts = sorted(view._table.parts, key=lambda part: (part.node, part.path.name))
-            for part in parts:
-                parquet.check_part(part, view._table)
-            self._checked[table] = parts
-        return list(self._checked[table])
+        listed = self[table]._table
+        parts = sorted(listed.parts, key=lambda part: (part.node, part.path.name))
+        self.check_declaration(table)
+        for part in parts:
+            if part not in self._checked:
+                parquet.check_part(part, listed)
+                self._checked.add(part)
+        return parts
+
+    def check_declaration(self, table: str) -> None:
+        """Where recording.json says that a table is the one we know, its columns must be those that we know.
+
+        Raises RecordingError. A table of another schema, of a newer or older SantaBPF, is read as it is.
+        """
+        listed, known = self[table]._table, all_tables().get(table)
+        if known is None or known.hash != listed.schema:
+            return
+        wanted = {c["name"]: c["type"] for c in m.declare(known.arrow, known.table, known.hash).columns}
+        found = {c["name"]: c["type"] for c in listed.columns}
+        for name in [*wanted, *found]:
+            if found.get(name) != wanted.get(name):
+                raise RecordingError(
+                    f"{self.path / m.FILE}: column {name!r} of {table} is {found.get(name, 'missing')}, "
+                    f"but a table of schema {listed.schema} has it as {wanted.get(name, 'no column')}"
+                )
 
     def sql(self, query: str, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Ask all tables in DuckDB's SQL; each has the columns node and second besides its own. Raises QueryFailed."""
@@ -248,7 +273,7 @@ def frame(rows: pa.Table) -> pd.DataFrame:
         rows = rows.add_column(0, "time", rows["ts_ns"].cast(pa.timestamp("ns", "UTC")))
     masked = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     series = [
-        column.to_pandas(types_mapper=masked.get if column.null_count else None).rename(name)
+        column.to_pandas(types_mapper=masked.get if column.null_count and column.type in masked else None).rename(name)
         for name, column in zip(rows.schema.names, rows.columns, strict=True)
     ]
     return pd.concat(series, axis=1) if series else rows.to_pandas()
@@ -275,18 +300,3 @@ def _is_being_written(folder: Path) -> bool:
         return False
     finally:
         os.close(fd)
-
-
-def _check_declaration(folder: Path, table: m.Table) -> None:
-    """Where recording.json says that a table is the one we know, its columns must be those we know."""
-    known = all_tables().get(table.name)
-    if known is None or known.hash != table.schema:
-        return
-    wanted = {c["name"]: c["type"] for c in m.declare(known.arrow, known.table, known.hash).columns}
-    found = {c["name"]: c["type"] for c in table.columns}
-    for name in [*wanted, *found]:
-        if found.get(name) != wanted.get(name):
-            raise RecordingError(
-                f"{folder / m.FILE}: column {name!r} of {table.name} is {found.get(name, 'missing')}, "
-                f"but a table of schema {table.schema} has it as {wanted.get(name, 'no column')}"
-            )

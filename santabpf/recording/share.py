@@ -1,0 +1,83 @@
+"""A copy of a recording that tells less about the machine where it was made; for recordings that are published.
+
+In: a recording. Out: a new one, with one part for each node and table. Never: changes rows of what was recorded. What
+processes were called and what they were told (comm, argv, cgroup, file names) stays: record with a scope instead.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadUsage
+from . import parquet
+from .read import Recording, open
+from .write import INFO, Writer
+
+#: Stands for every boot id. Processes are told apart within one recording of one boot, so nothing is lost.
+NO_BOOT_ID = "00000000-0000-0000-0000-000000000000"
+_RELEASE = re.compile(r"\d+\.\d+")
+
+
+def anonymise(info: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    """The info of a recording with new node labels, kernels as major.minor, and no boot ids.
+
+    labels: old -> new, for every node; in notes, too, the old ones are replaced.
+    """
+    out = dict(info)
+    out["nodes"] = {}
+    for label, facts in info["nodes"].items():
+        kept = dict(facts)
+        if "kernel" in kept:
+            release = _RELEASE.match(kept["kernel"] or "")
+            kept["kernel"] = release[0] if release else None
+        if "boot_id" in kept:
+            kept["boot_id"] = NO_BOOT_ID
+        out["nodes"][labels[label]] = kept
+    out["notes"] = [_relabel(note, labels) for note in info["notes"]]
+    return out
+
+
+def share(recording: Recording | str | Path, out: str | Path, labels: Mapping[str, str] | None = None) -> Recording:
+    """Copy a recording, anonymised, into the new folder `out`; nodes are called node-1, node-2, ... or as labels say.
+
+    Raises: BadUsage (existing folder, a node without label), RecordingError.
+    """
+    source = recording if isinstance(recording, Recording) else open(recording)
+    names = dict(labels or {old: f"node-{at}" for at, old in enumerate(source.nodes, 1)})
+    missing = [node for node in source.nodes if node not in names]
+    if missing or len(set(names.values())) != len(names):
+        raise BadUsage(f"{source.path}: each node needs a label of its own; missing: {', '.join(missing) or 'none'}")
+    if source.state == "recording":
+        raise BadUsage(f"{source.path}: is being written; copy it when it is done")
+    info = anonymise({key: source.info[key] for key in INFO}, names)
+    tables = source._manifest.tables
+    with Writer(out, info=info, segment_s=math.inf, tables=tables.values()) as writer:
+        for name in sorted(tables, key=lambda name: name == "coverage"):
+            for part in source.parts(name):
+                rows = parquet.read_part(part, tables[name])
+                if name == "gaps":
+                    rows = _relabel_gaps(rows, names)
+                for batch in rows.to_batches():
+                    writer.append(names[part.node], name, batch)
+        if source.state == "interrupted":
+            writer.close("interrupted")
+    return open(out)
+
+
+def _relabel(text: str, labels: Mapping[str, str]) -> str:
+    for old, new in labels.items():
+        text = re.sub(rf"(?<![\w-]){re.escape(old)}(?![\w-])", new, text)
+    return text
+
+
+def _relabel_gaps(rows: Any, labels: Mapping[str, str]) -> Any:
+    """In `gaps` the detail is a sentence of ours, which may name a node."""
+    import pyarrow as pa
+
+    at = rows.schema.get_field_index("detail")
+    details = [None if text is None else _relabel(text, labels) for text in rows.column(at).to_pylist()]
+    return rows.set_column(at, rows.schema.field(at), pa.array(details, pa.string()))
