@@ -39,7 +39,12 @@ class BadScenario(SantaError, ValueError):
 
 
 class NodeError(SantaError):
-    """Something is wrong with a node or on the way to it."""
+    """Something is wrong with a node or on the way to it; what_to_do is the command that mends it, if one does."""
+
+    def __init__(self, message: str, what_to_do: str = "") -> None:
+        super().__init__(f"{message}; mend it with: {what_to_do}" if what_to_do else message)
+        self.message = message
+        self.what_to_do = what_to_do
 
 
 class CannotConnect(NodeError):

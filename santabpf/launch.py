@@ -56,10 +56,8 @@ sys.exit(main())
 # As one line: a login shell like csh takes no others.
 COMMAND = [PYTHON, "-I", "-B", "-c", f"exec({BOOTSTRAP!r})"]
 
-SUDOERS = (
-    f"echo \"$USER ALL=(root) NOPASSWD: {PYTHON}\" | sudo tee /etc/sudoers.d/santabpf (which lets that login do "
-    "anything as root)"
-)
+# Whoever may run Python as root may do anything as root; sudo can't be asked for less here.
+SUDOERS = f"echo \"$USER ALL=(root) NOPASSWD: {PYTHON}\" | sudo tee /etc/sudoers.d/santabpf"
 
 
 def code_zip(elf: Path | None = None) -> bytes:
@@ -216,15 +214,14 @@ class Stream:
 
     def _no_start(self, code: int) -> NodeError:
         node, text = self._transport.name, self.err
-        if "sudo:" in text and ("password" in text or "not allowed" in text or "terminal" in text):
-            return CannotRecord(
-                f"{node}: recording needs root, and sudo asks this login for a password; log in as root, or allow it "
-                f"there: {SUDOERS}"
-            )
-        if "sudo" in text and "not found" in text and PYTHON not in text:
+        python_missing = PYTHON in text and ("not found" in text or "No such file" in text)
+        if python_missing:
+            return CannotRecord(f"{node}: there is no {PYTHON}", "apt-get install python3 python3-bpfcc")
+        if "sudo" in text and ("not found" in text or "No such file" in text):
             return CannotRecord(f"{node}: recording needs root, and there is no sudo; log in as root")
-        if PYTHON in text and ("not found" in text or "No such file" in text):
-            return CannotRecord(f"{node}: there is no {PYTHON}; install it: apt-get install python3 python3-bpfcc")
+        if "sudo:" in text:
+            why = text.splitlines()[0].partition("sudo:")[2].strip()
+            return CannotRecord(f"{node}: recording needs root, and sudo says no to this login: {why}", SUDOERS)
         if "santabpf: " in text:
             return CannotRecord(f"{node}: {text.rpartition('santabpf: ')[2]}")
         return CannotRecord(f"{node}: the recorder did not start (exit code {code}){self._quoted_err()}")

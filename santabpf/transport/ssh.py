@@ -181,15 +181,15 @@ class SSH:
         if answer.state == "changed":
             raise CannotConnect(
                 f"{where}: its host key has changed: it shows {shown}, but {answer.where} has another; somebody may "
-                f"stand between, or the machine was set up anew; if you know that it was: "
-                f"ssh-keygen -R {host.known_as!r} -f {answer.where.rpartition(':')[0]}"
+                "stand between, or the machine was set up anew; only where you know that it was",
+                f"ssh-keygen -R {shlex.quote(host.known_as)} -f {answer.where.rpartition(':')[0]}",
             )
         if not (self._accept_new or host.check in ("accept-new", "no")):
             file = host.known_hosts[0] if host.known_hosts else "~/.ssh/known_hosts"
             raise CannotConnect(
-                f"{where}: its host key is not known: {shown}; if the node's own `ssh-keygen -lf` on its "
-                f"/etc/ssh/ssh_host_*_key.pub says the same, trust it with --accept-new, or: "
-                f"ssh-keyscan -p {host.port} {host.hostname} >> {file}"
+                f"{where}: its host key is not known: {shown}; if `ssh-keygen -lf` on the node's own "
+                "/etc/ssh/ssh_host_*_key.pub says the same, trust it with --accept-new",
+                f"ssh-keyscan -p {host.port} {host.hostname} >> {file}",
             )
         if host.known_hosts:
             try:

@@ -111,7 +111,7 @@ def _try_all(transport: Any, host: HostConfig, where: str, keys: Iterator[Identi
     what = f"refused the login of {host.user}" + (f" with {', '.join(tried)}" if tried else ": there is no key to try")
     raise CannotConnect(
         f"{where}: the SSH server {what}{''.join(f'; {note}' for note in notes)}; "
-        f"name the right key by IdentityFile in the SSH configuration, or ssh-add it"
+        "name the right key by IdentityFile in the SSH configuration, or ssh-add it"
     )
 
 
