@@ -1,0 +1,171 @@
+"""Where a drill's control groups go: below the groups this process is in, with limits, and one that tells who it is.
+
+In: the texts of /proc/self/cgroup and /proc/self/mountinfo, and a way to look into the trees. Out: a Plan of folders
+and of values to be written there, which the guardian carries out. Never: makes or changes a group itself.
+
+Limits come from version 1 controllers where the machine has those, else from version 2. The identity (what BPF and the
+recordings know the drill by) comes from the version 2 tree wherever one is mounted. In version 2 a group that holds
+processes cannot give limits to groups below it, so there the drill's group lies below the nearest ancestor that can.
+"""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CannotContain
+
+PREFIX = "santabpf-drill-"
+NEEDED = ("memory", "pids")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One mounted hierarchy: where this process's own group is in it, and its controllers (none named: version 2)."""
+
+    mount: str
+    own: str  # folder of our own group
+    version: int
+    controllers: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A pair of folders to make, top and leaf, and (file, value) to write into them before anything runs there."""
+
+    top: str
+    leaf: str
+    writes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the guardian makes. The first group is the identity: its leaf is what a recording is scoped to."""
+
+    groups: tuple[Group, ...]
+
+    @property
+    def identity(self) -> str:
+        return self.groups[0].leaf
+
+
+def parse_trees(cgroup: str, mountinfo: str) -> list[Tree]:
+    """The hierarchies mounted here, out of the two files of /proc/self.
+
+    >>> parse_trees("1:pids:/a", "9 1 0:1 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids")[0].own
+    '/sys/fs/cgroup/pids/a'
+    """
+    ours: dict[str, str] = {}
+    for line in cgroup.splitlines():
+        number, _, rest = line.partition(":")
+        names, _, path = rest.partition(":")
+        for name in names.split(",") if number != "0" else ["0"]:
+            ours[name] = path
+    trees: list[Tree] = []
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        root, mount = (_unescape(field) for field in before.split()[3:5])
+        kind, _, options = after.split(" ", 2)
+        known = frozenset(options.split(",")) & ours.keys() if kind == "cgroup" else frozenset({"0"})
+        if kind not in ("cgroup", "cgroup2") or not known & ours.keys():
+            continue
+        path = ours[min(known)]
+        own = os.path.normpath(f"{mount}/{os.path.relpath(path, root)}" if path.startswith(root) else mount)
+        if all(tree.mount != mount for tree in trees):
+            trees.append(Tree(mount, own, 1 if kind == "cgroup" else 2, known - {"0"}))
+    return trees
+
+
+def _unescape(field: str) -> str:
+    return field.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def plan_groups(
+    trees: list[Tree],
+    name: str,
+    key: str,
+    memory_bytes: int,
+    processes: int,
+    cpu: int,
+    read: Callable[[str], str] = _read,
+) -> Plan:
+    """Folders and limits for one drill, called santabpf-drill-<key>/<name> in each tree.
+
+    read gives a file's text, stripped, and '' when there is none. Raises CannotContain with the controller that lacks.
+    """
+    limited: dict[str, Group] = {}
+    for tree in trees:
+        if tree.version != 1:
+            continue
+        top = f"{tree.own}/{PREFIX}{key}"
+        leaf = f"{top}/{name}"
+        if "memory" in tree.controllers and "memory" not in limited:
+            writes = [(f"{leaf}/memory.limit_in_bytes", str(memory_bytes))]
+            if read(f"{tree.own}/memory.memsw.limit_in_bytes"):
+                writes.append((f"{leaf}/memory.memsw.limit_in_bytes", str(memory_bytes)))
+            limited["memory"] = Group(top, leaf, tuple(writes))
+        if "pids" in tree.controllers and "pids" not in limited:
+            limited["pids"] = Group(top, leaf, ((f"{leaf}/pids.max", str(processes)),))
+        if "cpuset" in tree.controllers and "cpuset" not in limited:
+            mems = read(f"{tree.own}/cpuset.mems")
+            values = (("cpus", str(cpu)), ("mems", mems))
+            pairs = [(f"{at}/cpuset.{what}", value) for at in (top, leaf) for what, value in values]
+            limited["cpuset"] = Group(top, leaf, tuple(pairs))
+    second = next((tree for tree in trees if tree.version == 2), None)
+    identity = _identity(second, name, key, limited, memory_bytes, processes, cpu, read)
+    lacking = [controller for controller in NEEDED if controller not in limited]
+    if lacking:
+        raise CannotContain(
+            f"a drill can't be kept within bounds here: no control group below ours can limit {' and '.join(lacking)}"
+        )
+    groups: list[Group] = []
+    for group in [*([identity] if identity else []), *(limited[n] for n in (*NEEDED, "cpuset") if n in limited)]:
+        same = next((i for i, other in enumerate(groups) if other.leaf == group.leaf), None)
+        if same is None:
+            groups.append(group)
+        elif groups[same].writes != group.writes:
+            groups[same] = Group(group.top, group.leaf, groups[same].writes + group.writes)
+    return Plan(tuple(groups))
+
+
+def _identity(
+    tree: Tree | None,
+    name: str,
+    key: str,
+    limited: dict[str, Group],
+    memory_bytes: int,
+    processes: int,
+    cpu: int,
+    read: Callable[[str], str],
+) -> Group | None:
+    """The group in the version 2 tree; fills `limited` with what version 1 does not limit. None without such a tree."""
+    if tree is None:
+        return None
+    wanted = {n for n in NEEDED if n not in limited}
+    parent = tree.own
+    while wanted - set(read(f"{parent}/cgroup.subtree_control").split()) and parent != tree.mount:
+        parent = os.path.dirname(parent)
+    given = set(read(f"{parent}/cgroup.subtree_control").split())
+    if wanted - given:
+        parent = tree.own
+    top = f"{parent}/{PREFIX}{key}"
+    values = {
+        "memory": [(f"{top}/memory.max", str(memory_bytes)), (f"{top}/memory.swap.max", "0")],
+        "pids": [(f"{top}/pids.max", str(processes))],
+        "cpuset": [(f"{top}/cpuset.cpus", str(cpu))],
+    }
+    writes: list[tuple[str, str]] = []
+    for controller, pairs in values.items():
+        if controller in given and controller not in limited:
+            writes += pairs
+            limited[controller] = Group(top, f"{top}/{name}", tuple(pairs))
+    return Group(top, f"{top}/{name}", tuple(writes))
