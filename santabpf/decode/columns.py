@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ..probes.procfs import arguments, text
 from ..schema import Column, Schema
 from .times import LIMIT_NS, Clock
 
@@ -36,14 +37,14 @@ def numpy_field(column: Column) -> tuple[str, str]:
 def to_arrow(column: Column, values: Values, clock: Clock, stats: Stats, lengths: Values | None = None) -> pa.Array:
     """The column in its Arrow type. values may be a strided view; lengths are the true lengths of each argv."""
     if column.kind == "text":
-        return _distinct(values, pa.string(), lambda raw: to_text(raw.split(b"\0", 1)[0]))
+        return _distinct(values, pa.string(), lambda raw: text(raw.partition(b"\0")[0]))
     if column.kind == "argv":
         return _argv(values, lengths)
     if column.kind == "bool":
         return pa.array(values != 0)
     if column.kind == "log2":
         return pa.array(np.left_shift(np.int64(1), np.clip(values, 0, 62).astype(np.int64)))
-    unknown = None if column.unknown is None else values == column.unknown
+    unknown = None if column.unknown is None else values == _as_read(column)
     numbers = np.array(values, dtype=column.arrow_type.to_pandas_dtype())
     if column.c == "u64" and len(numbers) and numbers.min() < 0:
         stats.clipped += int((numbers < 0).sum())
@@ -57,49 +58,38 @@ def to_arrow(column: Column, values: Values, clock: Clock, stats: Stats, lengths
     return pa.array(numbers, mask=unknown)
 
 
-def to_text(raw: bytes) -> str:
-    """Bytes to text; those that are no UTF-8 become \\xNN escapes."""
-    return raw.decode("utf-8", "backslashreplace")
-
-
-def to_argv(raw: bytes) -> list[str]:
-    """A command line, each argument ended by NUL (the last perhaps cut), to its arguments.
-
-    >>> to_argv(b"sh\\0-c\\0\\0"), to_argv(b"")
-    (['sh', '-c', ''], [])
-    """
-    parts = raw.split(b"\0")
-    if not parts[-1]:
-        parts.pop()
-    return [to_text(part) for part in parts]
+def _as_read(column: Column) -> int:
+    """The value that means unknown, as it stands in the numpy array."""
+    value = column.unknown or 0
+    return value - (1 << 64) if column.c == "u64" and value > INT64_MAX else value
 
 
 def _argv(values: Values, lengths: Values | None) -> pa.Array:
     """argv with its length beside it, so that empty arguments at its end are kept."""
     width = values.dtype.itemsize
     if lengths is None:
-        return _distinct(values, pa.list_(pa.string()), lambda raw: to_argv(_ended(raw)))
+        return _distinct(values, pa.list_(pa.string()), lambda raw: arguments(_ended(raw)))
     pairs = np.empty(len(values), dtype=[("raw", f"S{width}"), ("length", "<u4")])
     pairs["raw"], pairs["length"] = values, np.minimum(lengths, width - 1)
 
     def decode(pair: bytes) -> list[str]:
-        return to_argv(pair[: int.from_bytes(pair[width:], "little")])
+        return arguments(pair[: int.from_bytes(pair[width:], "little")])
 
     return _distinct(pairs, pa.list_(pa.string()), decode)
 
 
 def _ended(raw: bytes) -> bytes:
     """Without the NULs that fill the field, but for the one that ends the last argument."""
-    text = raw.rstrip(b"\0")
-    return text + b"\0" if text else b""
+    line = raw.rstrip(b"\0")
+    return line + b"\0" if line else b""
 
 
 def _distinct(values: Values, kind: pa.DataType, decode: Any) -> pa.Array:
     """decode() of each value; runs once for each distinct one."""
     width = values.dtype.itemsize
-    raw = pa.py_buffer(np.ascontiguousarray(values).view(np.uint8))
-    coded = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(values), [None, raw]).dictionary_encode()
-    return pa.array([decode(text) for text in coded.dictionary.to_pylist()], kind).take(coded.indices)
+    buffer = pa.py_buffer(np.ascontiguousarray(values).view(np.uint8))
+    coded = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(values), [None, buffer]).dictionary_encode()
+    return pa.array([decode(raw) for raw in coded.dictionary.to_pylist()], kind).take(coded.indices)
 
 
 def record_batch(schema: Schema, arrays: dict[str, pa.Array], rows: int) -> pa.RecordBatch:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..probes import Probe
 from ..units import MS, SECOND
 from ..wire import BadFrame
 from .times import LIMIT_NS, Span
@@ -58,23 +59,23 @@ class Counters:
 
 
 class Loss:
-    """Rows of loss. tables: of each probe that has a BPF program, its tables, the first of which shows prog_missed."""
+    """Rows of loss. What the programs of a probe missed is shown on its first table."""
 
-    def __init__(self, tables: dict[str, list[str]]) -> None:
-        self._tables, self._counters, self._first = tables, Counters(), True
+    def __init__(self, probes: Iterable[Probe]) -> None:
+        self._probes, self._counters, self._first = {probe.name: probe for probe in probes}, Counters(), True
 
     def rows(self, tick: dict[str, Any], span: Span) -> list[Row]:
         """One row for each table that lost; at the first tick also where the kernel can't tell."""
         lost = mapping(tick.get("loss"), "loss")
         missed = self._missed(mapping(tick.get("programs"), "programs"))
         out = []
-        for probe, tables in self._tables.items():
-            for table in tables:
+        for name, probe in self._probes.items():
+            for table in (t.name for t in probe.tables):
                 counts = mapping(lost.get(table), f"loss.{table}")
-                row = {name: self._counters.grown(counts.get(name, 0), table, name) for name in COUNTERS}
-                first = table == tables[0]
-                row["prog_missed"] = missed[probe] if first or missed[probe] is None else 0
-                cannot_tell = self._first and any(v is None for n, v in row.items() if first or n != "prog_missed")
+                row = {counter: self._counters.grown(counts.get(counter, 0), table, counter) for counter in COUNTERS}
+                shown = table == probe.tables[0].name
+                row["prog_missed"] = missed[name] if shown or missed[name] is None else 0
+                cannot_tell = self._first and any(v is None for n, v in row.items() if shown or n != "prog_missed")
                 if any(row.values()) or cannot_tell:
                     out.append({"ts_ns": span.ts_ns, "span_ns": span.span_ns, "table": table, **row})
         self._first = False
@@ -83,11 +84,12 @@ class Loss:
     def _missed(self, programs: dict[str, Any]) -> dict[str, int | None]:
         """Per probe, how often one of its programs was skipped: null unless each could be told, or some was."""
         out: dict[str, int | None] = {}
-        for probe in self._tables:
-            ours = [name for name in programs if name.partition("/")[0] == probe]
+        for probe in self._probes.values():
+            ours = [name for name in programs if name.partition("/")[0] == probe.name]
             missed = [self._counters.grown(mapping(programs[n], n).get("missed"), n, "missed") for n in ours]
             total = sum(filter(None, missed))
-            out[probe] = None if not total and (not missed or None in missed) else total
+            cannot_tell = bool(probe.attach) and (not missed or None in missed)
+            out[probe.name] = None if cannot_tell and not total else total
         return out
 
 

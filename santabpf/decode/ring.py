@@ -47,7 +47,7 @@ class RingTable:
             raise BadFrame(f"{self.schema.table}: {said}")
         return count
 
-    def decode(self, payload: bytes, clock: Clock, stats: Stats) -> pa.RecordBatch:
+    def decode(self, payload: bytes | bytearray, clock: Clock, stats: Stats) -> pa.RecordBatch:
         """The rows of bytes that passed check(), in their order in the ring."""
         records = np.frombuffer(payload, self._dtype)
         if self._selfcheck:

@@ -66,7 +66,7 @@ class Decoder:
         self.stats = Stats()
         self._tables = {table["id"]: _planned(probe, table) for probe in plan["probes"] for table in probe["tables"]}
         self._reader = wire.Reader()
-        self._waiting: dict[int, list[bytes]] = {}
+        self._waiting: dict[int, bytearray] = {}
         self._own: dict[str, list[Row]] = {name: [] for name in ("loss", "gaps", "clock", "receipt", "coverage")}
         self._out: list[Batch] = []
         self._dead: set[str] = set()
@@ -117,7 +117,7 @@ class Decoder:
         if self._bye is not None:
             raise BadFrame(f"frame {frame.seq}: came after the goodbye")
         if frame.kind == wire.TROUBLE:
-            self.troubles[KEEP_TROUBLES - 1 :] = [frame.json()]
+            self.troubles[KEEP_TROUBLES - 1 :] = [_trouble(frame.json())]
         elif frame.kind == wire.BYE:
             self._bye = str(frame.json().get("reason"))
         elif frame.kind == wire.HELLO:
@@ -155,12 +155,9 @@ class Decoder:
         armed_ns = self._latest_ns + self._clock.offset_ns
         self._ticks = Readings(armed_ns)
         self._receipt, coverage = Receipt(), Coverage(armed_ns)
-        with_program: dict[str, list[str]] = {}
         for planned in self._tables.values():
             coverage.watch(planned.probe.name, planned.table.name, once=planned.table.when == "start")
-            if planned.table.source != "proc":
-                with_program.setdefault(planned.probe.name, []).append(planned.table.name)
-        self._loss = Loss(with_program)
+        self._loss = Loss([planned.probe for planned in self._tables.values()])
         self.hello, self._coverage = hello, coverage
         for name, state in mapping(hello.get("probes"), "probes").items():
             if mapping(state, f"probes.{name}").get("state") == "failed":
@@ -181,9 +178,9 @@ class Decoder:
         name, reader, utc_ns = planned.table.name, planned.reader, self._utc(frame.t_before)
         if isinstance(reader, RingTable):
             if reader.check(frame.payload):
-                waiting = self._waiting.setdefault(frame.table, [])
-                waiting.append(frame.payload)
-                if sum(map(len, waiting)) > KEEP_BYTES:
+                waiting = self._waiting.setdefault(frame.table, bytearray())
+                waiting += frame.payload
+                if len(waiting) > KEEP_BYTES:
                     self._flush(frame.table)
             coverage.advance(name, utc_ns)
             return
@@ -213,8 +210,8 @@ class Decoder:
         if not isinstance(dead, list):
             raise BadFrame("dead_probes is no list")
         for name in dead:
-            why = next((t.get("message") for t in reversed(self.troubles) if t.get("probe") == name), None)
-            self._probe_died(str(name), str(why or "it stopped in mid-recording"), coverage)
+            why = next((t["message"] for t in reversed(self.troubles) if t["probe"] == name), "")
+            self._probe_died(str(name), why or "it stopped in mid-recording", coverage)
         coverage.tick_ns = span.ts_ns
 
     def _probe_died(self, probe: str, why: str, coverage: Coverage) -> None:
@@ -231,15 +228,16 @@ class Decoder:
     # --------------------------------------------------------------------------------------------------- rows
 
     def _end(self, reason: str | None, detail: str) -> None:
-        """The stream is over. With a reason, a gap begins where all tables were last known."""
+        """The stream is over. With a reason, a gap begins where all tables were last known (no rows before a hello)."""
         self._over = True
+        self.ended = f"{reason}: {detail}" if reason else None
+        if self._coverage is None:
+            return
         if reason:
-            self.ended = f"{reason}: {detail}"
-            at_ns = 0 if self._coverage is None else self._coverage.known_until_ns
-            self._own["gaps"].append({"ts_ns": at_ns, "reason": reason, "detail": f"{self.node}: {detail}"})
+            gap = {"ts_ns": self._coverage.known_until_ns, "reason": reason, "detail": detail}
+            self._own["gaps"].append(gap)
         self._flush()
-        if self._coverage is not None:
-            self._own["coverage"] += self._coverage.finish()
+        self._own["coverage"] += self._coverage.finish()
         self._flush_own()
 
     def _flush(self, table: int | None = None) -> None:
@@ -247,8 +245,7 @@ class Decoder:
         for number in list(self._waiting) if table is None else [table]:
             waiting, planned = self._waiting.pop(number), self._tables[number]
             assert isinstance(planned.reader, RingTable)
-            payload = waiting[0] if len(waiting) == 1 else b"".join(waiting)
-            self._emit(planned.table.name, planned.reader.decode(payload, self._clock, self.stats))
+            self._emit(planned.table.name, planned.reader.decode(waiting, self._clock, self.stats))
 
     def _emit(self, table: str, rows: pa.RecordBatch) -> None:
         assert self._coverage is not None
@@ -262,6 +259,16 @@ class Decoder:
             if rows:
                 self._out.append(Batch(name, pa.RecordBatch.from_pylist(rows, schema=table_schema(name).arrow)))
                 rows.clear()
+
+
+def _trouble(said: dict[str, Any]) -> dict[str, Any]:
+    """A TROUBLE with all its keys, in their types."""
+    probe = said.get("probe")
+    return {
+        "code": str(said.get("code", "internal")), "message": str(said.get("message", "")),
+        "what_to_do": str(said.get("what_to_do") or ""), "probe": None if probe is None else str(probe),
+        "fatal": said.get("fatal") is True,
+    }  # fmt: skip
 
 
 def _planned(probe_plan: dict[str, Any], table_plan: dict[str, Any]) -> Planned:

@@ -155,6 +155,8 @@ def _table(name: str, row: object, path: Path) -> Table:
         _check_ring(table, fields)
     if source == "map" and not (table.keys and table.values):
         raise fields.fail("columns", "a map needs columns with `key: true` and others with a `c` type")
+    if not all(value.cumulative for value in table.values if source == "map"):
+        raise fields.fail("columns", "the values of a map must be `cumulative: true`")
     if source == "proc" and not (table.files or table.each_process):
         raise fields.fail("files", "a proc table needs files or each_process")
     if columns[0].name != "ts_ns":

@@ -52,6 +52,18 @@ def text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
+def arguments(raw: bytes) -> list[str]:
+    """A command line, each argument ended by NUL (the last perhaps cut), to its arguments.
+
+    >>> arguments(b"sh\\0-c\\0\\0"), arguments(b"")
+    (['sh', '-c', ''], [])
+    """
+    parts = raw.split(b"\0")
+    if not parts[-1]:
+        parts.pop()
+    return [text(part) for part in parts]
+
+
 def number(raw: bytes | None) -> int | None:
     """A whole number that fits a column; None for anything else.
 
@@ -76,17 +88,12 @@ def parse_stat(raw: bytes, facts: Facts) -> Stat | None:
     fields = [number(field) for field in tail.split()]
     if not bracket or len(fields) < 22 or (tgid := number(pid)) is None:
         return None
-    ppid, flags, utime, stime, threads, start, rss = (fields[i] for i in (1, 6, 11, 12, 17, 19, 21))
-    if ppid is None or flags is None or utime is None or stime is None or threads is None or start is None:
+    wanted = [value for value in (fields[i] for i in (1, 6, 11, 12, 17, 19, 21)) if value is not None]
+    if len(wanted) < 7:
         return None
-    if rss is None or not (_fits(tgid, ppid, bits=31) and _fits(utime, stime, start, bits=32) and _fits(rss, bits=43)):
+    ppid, flags, utime, stime, threads, start, rss = wanted
+    times = [ticks * facts.tick_ns for ticks in (utime, stime, start)]
+    rss_bytes = rss * facts.page_bytes
+    if not all(0 <= value < 1 << 62 for value in (*times, rss_bytes)) or not 0 <= max(tgid, ppid) < 1 << 31:
         return None
-    tick_ns = facts.tick_ns
-    return Stat(
-        tgid, ppid, text(comm), bool(flags & _KERNEL_THREAD), utime * tick_ns, stime * tick_ns, threads,
-        start * tick_ns, rss * facts.page_bytes,
-    )  # fmt: skip
-
-
-def _fits(*values: int, bits: int) -> bool:
-    return all(0 <= value < 1 << bits for value in values)
+    return Stat(tgid, ppid, text(comm), bool(flags & _KERNEL_THREAD), times[0], times[1], threads, times[2], rss_bytes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..procfs import Facts, Files, Rows, number, parse_stat, text
+from ..procfs import Facts, Files, Rows, arguments, number, parse_stat, text
 
 COLUMNS = (
     "ts_ns", "start_ns", "tgid", "ptgid", "uid", "is_kernel", "threads", "cpu_ns", "rss_bytes", "comm", "argv",
@@ -35,10 +35,7 @@ def _argv(line: bytes) -> list[str]:
     line = line[:ARGV_BYTES]
     while line.endswith(b"\0\0\0"):
         line = line[:-1]
-    parts = line.split(b"\0")
-    if not parts[-1]:
-        parts.pop()
-    return [text(part) for part in parts]
+    return arguments(line)
 
 
 def _uid(status: bytes) -> int | None:
