@@ -36,8 +36,9 @@ MAY_IMPORT = {
     "scenarios": {"errors", "probes", "schema", "shipped", "tables", "units"},
     "replay": {"errors", "recording", "scenarios", "schema", "tables", "units", "verdict"},
     "verdict": {"errors", "recording", "replay", "scenarios", "units"},
-    "charts": {"errors", "units"},
+    "charts": {"display", "errors", "units"},
     "display": {"errors", "shipped", "units"},
+    "postmortem": {"charts", "display", "errors", "recording", "replay", "scenarios", "units", "verdict"},
     "report": {"display", "errors", "recording", "replay", "scenarios", "shipped", "units", "verdict"},
     # whole ways
     "watch": {"record", "recording", "replay", "scenarios", "errors"},

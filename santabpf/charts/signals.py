@@ -1,0 +1,187 @@
+"""Signals over time: what the alarms looked at, second by second, with the alarms' spans and thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ..display.escape import plotly_text, shorten
+from ..units import MINUTE, MS, SECOND, US
+from .look import INK, MUTED, NULL, PALETTE, STATE_COLOURS, Tabular, arrow, dressed, empty, floats, ints, texts, times
+
+#: More lines than these in one panel can't be told apart.
+MOST_SERIES = 6
+_STEPS = {"ns": ((MINUTE, "min"), (SECOND, "s"), (MS, "ms"), (US, "µs"), (1, "ns")),
+          "bytes": ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))}
+
+
+class Threshold(NamedTuple):
+    """A level that an alarm compares with, in the signal's unit."""
+
+    signal: str
+    state: str  # warn or crit
+    value: float
+
+
+class Span(NamedTuple):
+    """When an alarm was raised; to_ns is None where it was at the end."""
+
+    from_ns: int
+    to_ns: int | None
+    state: str
+
+
+class Series(NamedTuple):
+    """One line: a label of one node; values are NaN in seconds of which nothing is known."""
+
+    name: str
+    ts_ns: list[int]
+    values: list[float]
+
+
+class Panel(NamedTuple):
+    """One signal: its lines, its unit as drawn, its thresholds and its alarms' spans."""
+
+    signal: str
+    title: str
+    unit: str
+    series: tuple[Series, ...]
+    left_out: int
+    thresholds: tuple[Threshold, ...]
+    spans: tuple[Span, ...]
+
+
+class Info(NamedTuple):
+    """All panels, one below the other over one time axis; a note where there are none."""
+
+    panels: tuple[Panel, ...]
+    note: str
+
+
+def info(
+    signals: Tabular,
+    alarms: Tabular,
+    *,
+    units: Mapping[str, str] | None = None,
+    titles: Mapping[str, str] | None = None,
+    thresholds: Sequence[Threshold] = (),
+    alarm_signals: Mapping[str, str] | None = None,
+) -> Info:
+    """What the picture of signals over time says.
+
+    signals: scenario, signal, second (ns, start of the second, UTC), node, label, value. alarms: scenario, alarm,
+    node, label, state (warn or crit), from_ns, to_ns. units and titles by signal; alarm_signals: alarm -> the signal
+    it looks at (an alarm that is not there shades all panels). A panel keeps the six labels that peak highest.
+    Values are drawn in the largest unit that fits their peak. Empty tables: no panels and a note.
+    """
+    table, raised = arrow(signals), arrow(alarms)
+    names = texts(table, "signal")
+    if not names:
+        return Info((), "No signals: nothing was recorded that they could be computed from.")
+    seconds, values = ints(table, "second"), floats(table, "value")
+    nodes, labels = texts(table, "node"), texts(table, "label")
+    several_nodes = len(set(nodes)) > 1
+    lines: dict[str, dict[str, list[int]]] = {}
+    for at, signal in enumerate(names):
+        name = " · ".join(part for part in (nodes[at] if several_nodes else "", labels[at]) if part)
+        lines.setdefault(signal, {}).setdefault(name, []).append(at)
+    spans = _spans(raised, alarm_signals or {})
+    panels = []
+    for signal, by_name in lines.items():
+        rows = {name: np.array(sorted(at, key=lambda i: seconds[i])) for name, at in by_name.items()}
+        ranked = sorted(rows, key=lambda name: (-_peak(values[rows[name]]), name))
+        peak = max((_peak(values[at]) for at in rows.values()), default=0.0)
+        limits = [t for t in thresholds if t.signal == signal]
+        divisor, unit = _scale((units or {}).get(signal, "none"), max([peak, *(abs(t.value) for t in limits)]))
+        panels.append(Panel(
+            signal, (titles or {}).get(signal, signal), unit,
+            tuple(Series(name, seconds[rows[name]].tolist(), (values[rows[name]] / divisor).tolist())
+                  for name in ranked[:MOST_SERIES]),
+            max(0, len(ranked) - MOST_SERIES),
+            tuple(t._replace(value=t.value / divisor) for t in limits),
+            tuple(span for of, span in spans if of in ("", signal)),
+        ))
+    panels.sort(key=lambda panel: (not panel.spans, not panel.thresholds))
+    return Info(tuple(panels), "")
+
+
+def _peak(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.abs(known).max()) if known.size else 0.0
+
+
+def _scale(unit: str, peak: float) -> tuple[float, str]:
+    """What to divide by, and the unit that results."""
+    for size, name in _STEPS.get(unit, ()):
+        if peak >= size:
+            return float(size), name
+    return 1.0, {"ratio": "%", "count": "", "none": "", "id": ""}.get(unit, unit)
+
+
+def _spans(alarms: object, of: Mapping[str, str]) -> list[tuple[str, Span]]:
+    table = arrow(alarms)
+    starts, ends = ints(table, "from_ns"), ints(table, "to_ns")
+    return [
+        (of.get(name, ""), Span(int(start), None if end == NULL else int(end), state))
+        for name, state, start, end in zip(texts(table, "alarm"), texts(table, "state"), starts, ends, strict=True)
+    ]
+
+
+def figure(info: Info) -> go.Figure:
+    """The panels, each a step line per label over UTC time; alarms shaded, thresholds dashed."""
+    if not info.panels:
+        return empty(info.note)
+    count = len(info.panels)
+    height = 54 + 172 * count
+    drawing = make_subplots(
+        rows=count, cols=1, shared_xaxes=True, vertical_spacing=min(0.3, 58 / height) if count > 1 else 0.0,
+        subplot_titles=[_title(panel) for panel in info.panels],
+    )
+    drawing.update_annotations(x=0, xanchor="left", font={"size": 13, "color": INK})
+    last = max((s.ts_ns[-1] for p in info.panels for s in p.series), default=0) + SECOND
+    for row, panel in enumerate(info.panels, start=1):
+        _draw(drawing, panel, row, last)
+    dressed(drawing, height=height)
+    drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 36, "l": 64, "r": 88})
+    drawing.update_xaxes(type="date", hoverformat="%H:%M:%S UTC", tickformat="%H:%M:%S")
+    drawing.update_xaxes(title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4}, row=count, col=1)
+    drawing.update_yaxes(rangemode="tozero", nticks=4)
+    return drawing
+
+
+def _title(panel: Panel) -> str:
+    more = f", {panel.left_out} more labels not drawn" if panel.left_out else ""
+    unit = f" ({panel.unit})" if panel.unit and panel.unit != "%" else ""
+    return f"<b>{plotly_text(panel.title)}</b>{plotly_text(unit + more)}"
+
+
+def _draw(drawing: go.Figure, panel: Panel, row: int, last_ns: int) -> None:
+    form = ".1%" if panel.unit == "%" else ",.4~g"
+    tail = f" {panel.unit}" if panel.unit not in ("%", "") else ""
+    for number, series in enumerate(panel.series):
+        name = plotly_text(shorten(series.name or panel.title, 48))
+        drawing.add_scatter(
+            x=times(series.ts_ns), y=np.array(series.values, dtype=np.float32), name=name, row=row, col=1,
+            mode="lines+markers" if len(series.ts_ns) < 4 else "lines",
+            line={"shape": "hv", "width": 2, "color": PALETTE[number % len(PALETTE)]}, connectgaps=False,
+            hovertemplate=f"%{{y:{form}}}{plotly_text(tail)}" + ("<extra>%{fullData.name}</extra>" if series.name
+                                                                   else "<extra></extra>"),
+        )
+    for span in panel.spans:
+        start, end = times([span.from_ns, last_ns if span.to_ns is None else span.to_ns])
+        drawing.add_vrect(x0=start, x1=end, row=row, col=1, layer="below", line={"width": 0},
+                          fillcolor=STATE_COLOURS.get(span.state, MUTED), opacity=0.13)
+    for limit in panel.thresholds:
+        colour = STATE_COLOURS.get(limit.state, MUTED)
+        label = f"{limit.value:.0%}" if panel.unit == "%" else f"{limit.value:.4g}{tail}"
+        drawing.add_hline(
+            y=limit.value, row=row, col=1, line={"color": colour, "width": 1.4, "dash": "dash"},
+            annotation={"text": plotly_text(f"{limit.state} {label}"), "font": {"size": 11, "color": colour},
+                        "xanchor": "left", "yanchor": "middle", "x": 1.003},
+        )
+    if panel.unit == "%":
+        drawing.update_yaxes(tickformat=".0%", row=row, col=1)

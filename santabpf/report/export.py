@@ -1,0 +1,62 @@
+"""An executed notebook -> one HTML page that opens offline. nbconvert does it, with our own template.
+
+In: the notebook's file, a title, a footer. Out: text. Never: an address on a network; the template has no block that
+names one, and the page's own policy forbids it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..display.escape import html_text
+from ..display.figure import MIME
+from ..display.page import TEMPLATES, inline_json, page_resources, plotly_js
+from .run import quick_imports
+
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_HEADING = re.compile(r"<h2[^>]*>(.*?)</h2>", re.DOTALL)
+_TAG = re.compile(r"<[^>]+>")
+
+
+def to_html(notebook: Path, title: str, foot: str) -> str:
+    """The page. A cell that failed is shown with its traceback, and linked to from the top."""
+    with quick_imports():
+        import nbformat
+        from nbconvert.exporters import HTMLExporter
+        from traitlets.config import Config
+    nb = nbformat.read(notebook, as_version=4)
+    figures = any(MIME in getattr(output, "data", {}) for cell in nb.cells for output in cell.get("outputs", ()))
+    failed = any(output.output_type == "error" for cell in nb.cells for output in cell.get("outputs", ()))
+    exporter = HTMLExporter(
+        config=Config({
+            "NbConvertBase": {"display_data_priority": [
+                MIME, "text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/plain"]},
+            "HTMLExporter": {"exclude_input": True, "exclude_anchor_links": True},
+        }),
+        template_name="santabpf", extra_template_basedirs=[str(TEMPLATES)],
+        filters={"santa_json": inline_json, "santa_plain": plain, "santa_anchor": anchor, "santa_headings": headings},
+    )
+    resources: dict[str, Any] = page_resources(plotly_js() if figures else "")
+    resources |= {"santa_title": title, "santa_foot": foot, "santa_failed": failed, "santa_version": __version__}
+    page, _ = exporter.from_notebook_node(nb, resources)
+    return str(page)
+
+
+def plain(text: str) -> str:
+    """Output of a program for HTML: colours taken off, other control characters made visible, lines kept."""
+    return "\n".join(html_text(line.rstrip("\r")) for line in _ANSI.sub("", text).split("\n"))
+
+
+def anchor(heading: str) -> str:
+    """What a link to this heading says after the #."""
+    return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
+
+
+def headings(page: str) -> str:
+    """HTML in which each section's heading can be linked to."""
+    return _HEADING.sub(
+        lambda match: f'<h2 id="{anchor(html.unescape(_TAG.sub("", match[1])))}">{match[1]}</h2>', page)
