@@ -175,6 +175,8 @@ def load(folder: Path, known: Iterable[Part] = ()) -> Manifest:
     try:
         if path.is_symlink():
             raise RecordingError(f"{path}: is a symbolic link, which a recording never has")
+        if not path.is_file():
+            raise FileNotFoundError
         if path.stat().st_size > MAX_BYTES:
             raise RecordingError(f"{path}: is larger than {MAX_BYTES >> 20} MiB, so it is no such file")
         data = path.read_bytes()

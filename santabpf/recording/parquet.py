@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +41,7 @@ def write_part(path: Path, node: str, rows: pa.Table) -> Part:
     pq.write_table(
         rows, sink, row_group_size=ROW_GROUP, compression="zstd", compression_level=1, use_dictionary=dictionary,
         column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"), write_statistics=["ts_ns"],
+        write_page_checksum=True,
     )
     data = sink.getvalue()
     write_file(path, data)
@@ -136,18 +139,23 @@ def describe(path: Path, node: str, table: Table) -> Part:
 
 
 def read_part(part: Part, table: Table, columns: list[str] | None = None) -> pa.Table:
-    """Rows of one file, in the table's schema. Raises RecordingError."""
-    import pyarrow as pa
-
+    """Rows of one file: all columns of the table, or these, in this order. Raises RecordingError."""
+    wanted = table.arrow.names if columns is None else columns
     with open_part(part, table) as file:
-        try:
-            return file.read(columns=columns).replace_schema_metadata(table.arrow.metadata)
-        except (pa.ArrowException, OSError, MemoryError) as exc:
-            raise RecordingError(f"{part.path}: is broken: {_first_line(exc)}") from exc
+        count = file.metadata.num_rows
+        rows = file.read(columns=wanted).select(wanted).replace_schema_metadata(table.arrow.metadata)
+        rows.validate(full=True)  # text that is no UTF-8 would fail far from here
+    if wanted and rows.num_rows != count:
+        raise RecordingError(f"{part.path}: says that it has {count} rows, but {rows.num_rows} are in it")
+    return rows
 
 
-def open_part(part: Part, table: Table) -> pq.ParquetFile:
-    """The file with its footer read: there, no link, as long as listed, with the columns of the table."""
+@contextmanager
+def open_part(part: Part, table: Table) -> Iterator[pq.ParquetFile]:
+    """The file with its footer read: there, no link, as long as listed, with the columns of the table.
+
+    Whatever goes wrong with it, there or while it is used, is raised as RecordingError.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -156,20 +164,18 @@ def open_part(part: Part, table: Table) -> pq.ParquetFile:
         if path.is_symlink():
             raise RecordingError(f"{path}: is a symbolic link, which a recording never has")
     try:
-        size = part.path.stat().st_size
-        if size != part.bytes:
-            raise RecordingError(f"{part.path}: is {size} bytes long, not {part.bytes} as listed: cut or changed")
-        file = pq.ParquetFile(part.path)
+        found = part.path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise RecordingError(f"{part.path}: is no file")
+        if found.st_size != part.bytes:
+            raise RecordingError(f"{part.path}: is {found.st_size} bytes long, not {part.bytes} as listed")
+        with pq.ParquetFile(part.path, page_checksum_verification=True) as file:
+            _check_columns(part.path, file.schema_arrow, table)
+            yield file
     except FileNotFoundError as exc:
         raise RecordingError(f"{part.path}: is missing, but recording.json lists it") from exc
-    except (pa.ArrowException, OSError) as exc:
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as exc:
         raise RecordingError(f"{part.path}: is no whole Parquet file: {_first_line(exc)}") from exc
-    try:
-        _check_columns(part.path, file.schema_arrow, table)
-    except BaseException:
-        file.close()
-        raise
-    return file
 
 
 def _check_columns(path: Path, found: pa.Schema, table: Table) -> None:

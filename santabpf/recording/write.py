@@ -150,7 +150,7 @@ class Writer:
         self._check(table, rows)
         if rows.num_rows:
             self._open.setdefault((node, table), _Segment(node, table)).batches.append(rows)
-            self._held += rows.get_total_buffer_size()
+            self._held += rows.nbytes
             self.rows += rows.num_rows
         if time.monotonic() >= self._due or self._held >= self._buffer_bytes:
             self.flush()
