@@ -30,6 +30,7 @@ from typing import Any, Literal
 
 from ..errors import BadUsage, CannotContain
 from ..units import MIB
+from .cell import HOME
 from .groups import parse_trees, plan_groups
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
@@ -37,7 +38,13 @@ _FILES_MAX = 1 * MIB
 _PATIENCE_S = 20.0
 _GUARDIAN = "import sys; sys.path.insert(0, sys.argv[1]); from santabpf.gym.guardian import main; main()"
 _REFUSAL = "a drill can't be kept within bounds here"
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp/drill", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8"}
+ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": HOME,
+    "SANTABPF_CELL": HOME,  # without it a reproducer refuses to run
+    "TMPDIR": "/tmp",
+    "LC_ALL": "C.UTF-8",
+}
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,7 @@ class Cell:
             raise BadUsage(f"there is no script {script}")
         number = len(self._scripts) + 1
         self._scripts[number] = made = Script(self, number)
-        order = {"do": "start", "number": number, "argv": [f"/tmp/drill/{script.name}", *args], "env": ENVIRONMENT}
+        order = {"do": "start", "number": number, "argv": [f"{HOME}/{script.name}", *args], "env": ENVIRONMENT}
         self._order(order | {"files": _pack(script.parent)})
         self._wait_for("started", "exited", "ended")
         return made
