@@ -100,7 +100,7 @@ class Receipt:
         self._counters = Counters()
 
     def rows(self, tick: dict[str, Any], span: Span) -> list[Row]:
-        """One row for each part that cost anything."""
+        """One row for each part of which anything is known; the compiler's only while it costs something."""
         out = []
         parts, programs = mapping(tick.get("parts"), "parts"), mapping(tick.get("programs"), "programs")
         for part in PARTS:
@@ -113,7 +113,7 @@ class Receipt:
         return [
             {"ts_ns": span.ts_ns, "span_ns": span.span_ns, **row}
             for row in out
-            if any(value for key, value in row.items() if key != "part")
+            if any(v or (v is not None and row["part"] != "compiler") for key, v in row.items() if key != "part")
         ]
 
     def _row(self, part: str, values: dict[str, Any], names: Iterable[str]) -> Row:
