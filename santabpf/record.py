@@ -10,19 +10,18 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-from .decode import Decoder
-from .errors import BadUsage, CannotRecord, ConnectionLost, SantaError
+from .decode import Batch, Decoder
+from .errors import BadUsage, CannotRecord, ConnectionLost, NodeError
 from .launch import launch
 from .probes import Probe, get_probe, parse_probe
 from .probes.source import plan as make_plan
 from .recording import Recording, Writer
 from .recording import open as open_recording
-from .scenarios import get_scenario
+from .scenarios import all_scenarios, get_scenario
 from .transport import open_transport
 from .units import SECOND, parse_duration
 
@@ -76,8 +75,6 @@ def select(scenarios: Iterable[str], probes: Iterable[str]) -> Selection:
     """
     specs = [spec for name in scenarios for spec in get_scenario(name).needs] + list(probes)
     if not specs:
-        from .scenarios import all_scenarios
-
         specs = [spec for scenario in all_scenarios().values() for spec in scenario.needs]
     chosen: dict[str, tuple[str, dict[str, int]]] = {}
     for spec in specs:
@@ -144,11 +141,14 @@ class _Session:
         self._lock = threading.Lock()
         self._closed: dict[str, int] = {}
         self._told = 0
-        self._lost: list[SantaError] = []
+        self._cut = False
+        self._probes: dict[str, dict[str, Any]] = {
+            probe.name: {"params": params, "state": "on", "why": None} for probe, params in chosen
+        }
         self._writer = Writer(
             path,
             info={
-                "probes": {probe.name: {"params": params, "state": "on", "why": None} for probe, params in chosen},
+                "probes": self._probes,
                 "scenarios": scenarios,
                 "scope": scope,
             },
@@ -173,36 +173,37 @@ class _Session:
                 on_start(writer.path)
             self._wait(runs, length_ns, progress)
         except KeyboardInterrupt:
-            self._stop.set()
-            wait(runs, timeout=15)
             writer.note("stopped by hand")
         finally:
             self._stop.set()
             pool.shutdown(wait=True)
-            failures = [exc for exc in (run.exception() for run in runs) if exc is not None]
-            heard = bool(writer.rows)
+            failures = {label: exc for run, label in runs.items() if (exc := run.exception()) is not None}
+            heard = bool(writer.nodes)
             if heard:
-                writer.close("interrupted" if failures or self._lost else "complete")
+                for label, exc in failures.items():
+                    writer.note(f"{label}: {exc}")
+                writer.close("interrupted" if failures or self._cut else "complete")
             else:
                 writer.discard()
-        if failures and (not heard or not isinstance(failures[0], SantaError)):
-            raise failures[0]
+        broken = [exc for exc in failures.values() if not isinstance(exc, NodeError)]
+        if broken or (failures and not heard):
+            raise (broken or list(failures.values()))[0]
         if not heard:
             raise CannotRecord(f"{', '.join(targets)}: nothing was recorded: stopped before the first event came")
         return open_recording(writer.path)
 
-    def _wait(self, runs: Mapping[Any, str], length_ns: int | None, progress: bool) -> None:
+    def _wait(self, runs: Iterable[Future[None]], length_ns: int | None, progress: bool) -> None:
+        """Until all nodes are done; a failure that is no node's (a full disk) stops the others too."""
         from tqdm.auto import tqdm
 
         total = None if length_ns is None else length_ns // SECOND
+        started = time.monotonic()
         with tqdm(total=total, unit="s", desc="recording", disable=not progress, leave=False) as bar:
-            started = time.monotonic()
-            while not all(run.done() for run in runs):
-                wait(runs, timeout=0.25, return_when=FIRST_EXCEPTION)
-                if any(run.done() and run.exception() for run in runs) and all(run.done() for run in runs):
-                    break
+            while (done := wait(runs, timeout=0.25)).not_done:
+                if any(not isinstance(run.exception(), (NodeError, type(None))) for run in done.done):
+                    self._stop.set()
                 elapsed = int(time.monotonic() - started)
-                bar.update(max(0, (elapsed if total is None else min(elapsed, total)) - bar.n))
+                bar.update((elapsed if total is None else min(elapsed, total)) - bar.n)
                 bar.set_postfix(rows=self._writer.rows, refresh=False)
 
     def _drain(self, label: str, node: str, length_ns: int | None, ssh: dict[str, Any]) -> None:
@@ -213,33 +214,29 @@ class _Session:
             with open_transport(node, **ssh) as transport, launch(transport, self._plan) as stream:
                 deadline: int | None = None
                 for chunk in stream:
-                    self._write(label, decoder, decoder.feed(chunk))
+                    self._write(label, decoder, decoder.feed(chunk, time.time_ns()))
+                    now = time.monotonic_ns()
                     if decoder.hello and deadline is None and length_ns is not None:
-                        deadline = time.monotonic_ns() + length_ns
-                    if self._stop.is_set() or (deadline is not None and time.monotonic_ns() >= deadline):
+                        deadline = now + length_ns
+                    if self._stop.is_set() or decoder.ended or (deadline is not None and now >= deadline):
                         stream.stop()
-        except ConnectionLost as exc:
-            if not decoder.hello:
-                raise
+        except ConnectionLost:
             reason = "connection_lost"
-            self._lost.append(exc)
-            self._writer.note(f"{label}: {exc}")
+            raise
         finally:
             if decoder.hello:
-                with suppress(OSError):
-                    self._write(label, decoder, decoder.finish(reason))
-        fatal = next((t for t in decoder.troubles if t.get("fatal")), None)
-        if fatal is not None and not decoder.closed_until_ns:
-            raise CannotRecord(f"{label}: {fatal['message']} {fatal.get('what_to_do', '')}".strip())
-        if decoder.ended and reason == "stopped":
-            self._lost.append(ConnectionLost(f"{label}: {decoder.ended}"))
-            self._writer.note(f"{label}: {decoder.ended}")
+                self._write(label, decoder, decoder.finish(reason))
+                self._tell(label, decoder)
+        fatal = next((trouble for trouble in decoder.troubles if trouble["fatal"]), None)
+        if fatal is not None:
+            raise CannotRecord(f"{label}: {fatal['message']}", fatal["what_to_do"])
 
-    def _write(self, label: str, decoder: Decoder, batches: Iterable[Any]) -> None:
+    def _write(self, label: str, decoder: Decoder, batches: Iterable[Batch]) -> None:
         with self._lock:
             writer = self._writer
-            if decoder.hello and label not in writer.nodes:
+            if decoder.hello and label not in writer.nodes and "armed_ns" in decoder.hello:
                 writer.add_node(label, decoder.hello)
+                self._note_probes(label, decoder.hello)
             for table, rows in batches:
                 writer.append(label, table, rows)
             self._closed[label] = decoder.closed_until_ns
@@ -247,3 +244,17 @@ class _Session:
             if self._on_second is not None and closed > self._told:
                 self._told = closed
                 self._on_second(writer, closed)
+
+    def _note_probes(self, label: str, hello: dict[str, Any]) -> None:
+        """What this node could not give stands in the recording: a probe's worst state over all nodes, and why."""
+        for name, found in hello.get("probes", {}).items():
+            if found["state"] != "on" and self._probes[name]["state"] != "failed":
+                self._probes[name] |= {"state": found["state"], "why": f"{label}: {found['why']}"}
+                self._writer.note(f"{label}: probe {name} is {found['state']}: {found['why']}")
+        self._writer.update(probes=self._probes)
+
+    def _tell(self, label: str, decoder: Decoder) -> None:
+        with self._lock:
+            if decoder.ended:
+                self._cut = True
+                self._writer.note(f"{label}: {decoder.ended}")
