@@ -20,7 +20,7 @@ from ..units import MS
 INK, MUTED, LINE, PAPER = "#1f2933", "#5f6b7a", "#e3e7ec", "#ffffff"
 #: Nine hues that differ for the colour-blind too, by lightness as well (after Okabe and Ito, 2008); grey for the rest.
 PALETTE = ("#2f6f9f", "#d98324", "#3f8f6b", "#a24c7c", "#7a68b3", "#b59a1f", "#4aa3b8", "#c1543f", "#8a6d4f")
-OTHER = "#9aa5b1"
+OTHER = "#77828f"
 STATE_COLOURS = {"warn": "#c98a12", "crit": "#b42318"}
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 #: Stands for null in an int64 column: numpy has no null, and a float would round times that are 104 days from zero.
@@ -69,7 +69,8 @@ def dressed(figure: go.Figure, *, height: int, note: str = "") -> go.Figure:
     """The figure with our fonts, colours and margins, and its note below the drawing."""
     figure.update_layout(
         template=None, height=height + (22 if note else 0), paper_bgcolor=PAPER, plot_bgcolor=PAPER,
-        font={"family": FONT, "size": 13, "color": INK}, margin={"l": 64, "r": 24, "t": 28, "b": 44 + (22 if note else 0)},
+        font={"family": FONT, "size": 13, "color": INK},
+        margin={"l": 64, "r": 24, "t": 28, "b": 44 + (22 if note else 0)},
         hoverlabel={"font": {"family": FONT, "size": 12}, "align": "left"}, colorway=list(PALETTE),
         dragmode="zoom",
     )
@@ -90,7 +91,8 @@ def empty(note: str) -> go.Figure:
         text=plotly_text(note), xref="paper", yref="paper", x=0.5, y=0.5, showarrow=False,
         font={"size": 14, "color": MUTED},
     )
-    dressed(figure, height=150)
+    dressed(figure, height=110)
+    figure.update_layout(margin={"t": 10, "b": 10})
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     return figure

@@ -5,11 +5,12 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..display.lanes import Box, Lanes
 from ..units import US, format_count, format_duration
-from .look import NULL, OTHER, PALETTE, Tabular, arrow, ints, texts
+from .lives import Key, Life, fewer, read_lives
+from .look import OTHER, PALETTE, Tabular
 from .signals import Span
 
 #: A canvas draws these in well under 0.2 s, and a report stays small.
@@ -42,19 +43,6 @@ class Info(NamedTuple):
     note: str
 
 
-class _Life:
-    """A process while its rows are being put together."""
-
-    __slots__ = ("argv", "born", "command", "cpu", "end", "key", "parent", "start", "status", "tgid")
-
-    def __init__(self, key: tuple[str, int, int], start: int, born: bool) -> None:
-        self.key, self.tgid, self.start, self.born = key, key[1], start, born
-        self.end: int | None = None
-        self.parent: tuple[str, int, int] | None = None
-        self.command = self.argv = self.status = ""
-        self.cpu: int | None = None
-
-
 def info(
     fork: Tabular | None = None,
     exec_: Tabular | None = None,
@@ -73,12 +61,14 @@ def info(
     those with the most CPU time, then those that lived longest, and all their ancestors. Two processes share a row
     where one starts after the other, with all it started, has ended.
     """
-    lives = _lives(fork, exec_, exit_, processes)
+    (fork, exec_, exit_), dropped = fewer((fork, exec_, exit_), most)
+    lives = read_lives(fork, exec_, exit_, processes)
     if window is None:
         moments = [t for life in lives.values() for t in (life.start, life.end) if t is not None]
         window = (min(moments), max(moments)) if moments else (0, 0)
     start, end = window
     kept, left_out, still = _kept(lives, most)
+    left_out += dropped
     if not kept:
         return Info(window, (), 0, tuple(spans), "No process started or ended while recording.")
     index = {key: at for at, key in enumerate(kept)}
@@ -102,82 +92,17 @@ def info(
     return Info(window, drawn, height, tuple(spans), " ".join(notes))
 
 
-def _keys(table: Any, tgid: str, start: str) -> list[tuple[str, int, int]]:
-    nodes = texts(table, "node")
-    return list(zip(nodes, ints(table, tgid).tolist(), ints(table, start).tolist(), strict=True))
-
-
-def _lines(table: Any) -> list[str]:
-    if "argv" not in table.column_names:
-        return [""] * int(table.num_rows)
-    return [" ".join(part or "" for part in argv) if argv else "" for argv in table.column("argv").to_pylist()]
-
-
-def _lives(
-    fork: Tabular | None, exec_: Tabular | None, exit_: Tabular | None, processes: Tabular | None
-) -> dict[tuple[str, int, int], _Life]:
-    """Each process's life out of the rows about it, oldest first."""
-    lives: dict[tuple[str, int, int], _Life] = {}
-    alive: dict[tuple[str, int], tuple[str, int, int]] = {}
-    if processes is not None:
-        table = arrow(processes)
-        rows = zip(_keys(table, "tgid", "start_ns"), ints(table, "ptgid").tolist(), ints(table, "ts_ns").tolist(),
-                   texts(table, "comm"), _lines(table), strict=True)
-        fathers = []
-        for key, father, ts, comm, line in rows:
-            life = lives[key] = _Life(key, ts, True)
-            life.command, life.argv = comm, line
-            alive[key[:2]] = key
-            fathers.append((life, father))
-        for life, father in fathers:
-            life.parent = alive.get((life.key[0], father))
-    if fork is not None:
-        table = arrow(fork)
-        for key, parent, ts, comm in zip(_keys(table, "tgid", "start_ns"), _keys(table, "ptgid", "pstart_ns"),
-                                         ints(table, "ts_ns").tolist(), texts(table, "comm"), strict=True):
-            life = lives[key] = _Life(key, ts, False)
-            life.parent, life.command = parent, comm
-    if exec_ is not None:
-        table = arrow(exec_)
-        for key, parent, ts, comm, line in zip(
-            _keys(table, "tgid", "start_ns"), _keys(table, "ptgid", "pstart_ns"), ints(table, "ts_ns").tolist(),
-            texts(table, "comm"), _lines(table), strict=True,
-        ):
-            life = lives.get(key) or lives.setdefault(key, _Life(key, ts, False))
-            life.parent = life.parent or parent
-            life.command, life.argv = comm, line or life.argv
-    if exit_ is not None:
-        _ends(arrow(exit_), lives)
-    return lives
-
-
-def _ends(table: Any, lives: dict[tuple[str, int, int], _Life]) -> None:
-    rows = zip(
-        _keys(table, "tgid", "start_ns"), _keys(table, "ptgid", "pstart_ns"), ints(table, "ts_ns").tolist(),
-        ints(table, "lifetime_ns").tolist(), ints(table, "cpu_ns").tolist(), ints(table, "code").tolist(),
-        ints(table, "signal").tolist(), texts(table, "comm"), strict=True,
-    )
-    for key, parent, ts, lifetime, cpu, code, signal, comm in rows:
-        life = lives.get(key)
-        if life is None:
-            life = lives[key] = _Life(key, ts - max(lifetime, 0), False)
-        life.parent = life.parent or parent
-        life.end, life.cpu = ts, None if cpu == NULL else cpu
-        life.command = comm or life.command
-        life.status = f"signal {signal}" if signal not in (0, NULL) else f"exit {max(code, 0)}"
-
-
 def _kept(
-    lives: dict[tuple[str, int, int], _Life], most: int
-) -> tuple[list[tuple[str, int, int]], int, int]:
+    lives: dict[Key, Life], most: int
+) -> tuple[list[Key], int, int]:
     """Which to draw, in the order of their start; how many had to be left out; how many did nothing."""
     active = [life for life in lives.values() if not life.born or life.end is not None]
     active.sort(key=lambda life: (-(life.cpu or 0), life.start - (life.end or life.start), life.start, life.key))
-    kept: set[tuple[str, int, int]] = set()
+    kept: set[Key] = set()
     left_out = 0
     for life in active:
-        line: list[tuple[str, int, int]] = []
-        at: _Life | None = life
+        line: list[Key] = []
+        at: Life | None = life
         while at is not None and at.key not in kept and at.key not in line:
             line.append(at.key)
             at = lives.get(at.parent) if at.parent else None

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from ..display.escape import plotly_text
 from ..units import SECOND, format_count, format_duration, second_of
 from .look import LINE, MUTED, NULL, PAPER, Tabular, arrow, dressed, empty, ints, times
 
@@ -72,17 +71,24 @@ def figure(info: Info) -> go.Figure:
         colorscale=[(0.0, "#e4eef5"), (0.35, "#8fbcd4"), (0.65, "#2f6f9f"), (1.0, "#14324a")],
         xgap=1 if len(info.ts_ns) <= 200 else 0, ygap=1, hoverongaps=False,
         hovertemplate="%{x|%H:%M:%S} UTC<br>%{text}<extra></extra>",
-        colorbar={"title": {"text": "waits", "side": "right", "font": {"size": 12, "color": MUTED}},
-                  "tickvals": list(range(top + 1)), "ticktext": [plotly_text(format_count(10**n)) for n in range(top + 1)],
+        colorbar={"title": {"text": "waits", "side": "top", "font": {"size": 12, "color": MUTED}},
+                  "tickvals": list(range(top + 1)), "ticktext": [format_count(10**n) for n in range(top + 1)],
                   "outlinewidth": 0, "thickness": 10, "len": 0.9, "tickfont": {"color": MUTED}},
     ))
     dressed(drawing, height=80 + max(160, 17 * len(labels)), note=info.note)
-    step = max(1, len(labels) // 9)
     drawing.update_yaxes(
-        tickvals=list(range(0, len(labels), step)), ticktext=labels[::step], showgrid=False,
-        title={"text": "waited at least", "font": {"size": 12, "color": MUTED}, "standoff": 8},
+        **_length_ticks(info.wait_ns), showgrid=False,
+        title={"text": "length of the wait", "font": {"size": 12, "color": MUTED}, "standoff": 8},
     )
     drawing.update_xaxes(type="date", tickformat="%H:%M:%S", showgrid=False, linecolor=LINE,
                          title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4})
     drawing.update_layout(margin={"t": 12, "l": 78}, plot_bgcolor=PAPER)
     return drawing
+
+
+def _length_ticks(wait_ns: list[int]) -> dict[str, list[Any]]:
+    """Ticks at powers of ten; row n stands for wait_ns[n] to twice as long, from n - 0.5 to n + 0.5."""
+    low = np.log2(wait_ns[0])
+    powers = [10**n for n in range(13) if wait_ns[0] <= 10**n <= 2 * wait_ns[-1]] or wait_ns[:1]
+    return {"tickvals": [float(np.log2(power) - low - 0.5) for power in powers],
+            "ticktext": [format_duration(power) for power in powers]}

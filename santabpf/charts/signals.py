@@ -154,9 +154,14 @@ def figure(info: Info) -> go.Figure:
 
 
 def _title(panel: Panel) -> str:
-    more = f", {panel.left_out} more labels not drawn" if panel.left_out else ""
+    """The signal's title and unit, and which colour is whose; a legend of its own would serve one panel only."""
     unit = f" ({panel.unit})" if panel.unit and panel.unit != "%" else ""
-    return f"<b>{plotly_text(panel.title)}</b>{plotly_text(unit + more)}"
+    text = f"<b>{plotly_text(panel.title)}</b>{plotly_text(unit)}"
+    for number, series in enumerate(panel.series):
+        if series.name:
+            colour = PALETTE[number % len(PALETTE)]
+            text += f"   <span style='color:{colour}'>■</span> {plotly_text(shorten(series.name, 24))}"
+    return text + (f"   <span style='color:{MUTED}'>+ {panel.left_out} more</span>" if panel.left_out else "")
 
 
 def _draw(drawing: go.Figure, panel: Panel, row: int, last_ns: int) -> None:

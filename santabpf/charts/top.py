@@ -19,7 +19,7 @@ class Row(NamedTuple):
     """One command: all processes that ended under this name."""
 
     command: str
-    count: int
+    processes: int
     cpu_ns: int | None  # None: ends were not recorded
     cpu_ratio: float  # of the CPU of all processes that ended
     median_lifetime_ns: int | None
@@ -53,11 +53,11 @@ def info(exec_: Tabular | None, exit_: Tabular | None) -> Info:
     rows = [_row(group, parents, examples) for group in _groups(base).to_pylist()]
     whole = sum(row.cpu_ns or 0 for row in rows)
     rows = [row._replace(cpu_ratio=(row.cpu_ns or 0) / whole if whole else 0.0) for row in rows]
-    rows.sort(key=lambda row: (-(row.cpu_ns or 0), -row.count, row.command))
+    rows.sort(key=lambda row: (-(row.cpu_ns or 0), -row.processes, row.command))
     rest = rows[MOST_ROWS:]
     note = ""
     if rest:
-        note = f"{format_count(len(rest))} more commands with {format_count(sum(r.count for r in rest))} processes"
+        note = f"{format_count(len(rest))} more commands with {format_count(sum(r.processes for r in rest))} processes"
         note += f" and {format_duration(sum(r.cpu_ns or 0 for r in rest))} of CPU are not shown." if whole else "."
     return Info(tuple(rows[:MOST_ROWS]), note)
 
@@ -110,12 +110,12 @@ def table(info: Info) -> Table:
     largest = max((row.cpu_ns or 0 for row in info.rows), default=0) or 1
     rows = []
     for row in info.rows:
-        cells: list[Any] = [row.command, format_count(row.count)]
+        cells: list[Any] = [row.command, format_count(row.processes)]
         if timed:
             cells += [(format_duration(row.cpu_ns or 0), (row.cpu_ns or 0) / largest), format_ratio(row.cpu_ratio),
                       "" if row.median_lifetime_ns is None else format_duration(row.median_lifetime_ns),
                       format_count(row.failed) if row.failed else "–"]
-        others = f" and {row.starters - 1} more" if row.starters > 1 else ""
+        others = f" +{row.starters - 1}" if row.starters > 1 else ""
         rows.append([*cells, row.started_by + others, shorten(row.example, 90)])
     return Table(columns, rows, note=info.note if info.rows else "",
                  empty=info.note or "No process started or ended while recording.")

@@ -36,7 +36,7 @@ function santaLanes() {
     const legend = make("div", "santa-legend", root);
     const used = new Map();
     data.n.forEach((n) => used.set(n, (used.get(n) || 0) + 1));
-    const grey = "#9aa5b1";
+    const grey = "#77828f";
     let others = 0;
     data.names.forEach((name, n) => {
       if (!data.colours[n] || data.colours[n] === grey) { others += used.get(n) || 0; return; }
@@ -124,7 +124,7 @@ function santaLanes() {
         if (shown.length < 3) return;
         shown += "…";
       }
-      g.fillStyle = "#ffffff";
+      g.fillStyle = "#ffffff"; /* boxes are dark enough for it in both themes */
       g.fillText(shown, at, y);
     }
     function outline(g, i, thick) {

@@ -78,7 +78,8 @@ class Lanes:
         note = f'<p class="santa-note">{html_text(self.note)}</p>' if self.note else ""
         return (
             f'<div class="santa"><div class="santa-lanes" data-santa-lanes="{base64.b64encode(packed).decode()}">'
-            f'<img alt="{html_text(self.caption)}" src="data:image/svg+xml;base64,{still}" width="100%"></div>{note}</div>'
+            f'<img alt="{html_text(self.caption)}" src="data:image/svg+xml;base64,{still}" width="100%"></div>'
+            f"{note}</div>"
         )
 
     def still(self) -> str:
@@ -89,7 +90,7 @@ class Lanes:
         rects = "".join(
             f'<rect x="{box.start_us * scale:.1f}" y="{box.row * row_height:.1f}" rx="1" '
             f'width="{max(1.0, box.span_us * scale):.1f}" height="{row_height * 0.85:.1f}" '
-            f'fill="{html_text(self.colours.get(box.name, "#9aa5b1"))}"/>'
+            f'fill="{html_text(self.colours.get(box.name, "#77828f"))}"/>'
             for box in longest
         )
         return (

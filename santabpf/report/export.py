@@ -28,10 +28,10 @@ def to_html(notebook: Path, title: str, foot: str) -> str:
         import nbformat
         from nbconvert.exporters import HTMLExporter
         from traitlets.config import Config
-    nb = nbformat.read(notebook, as_version=4)
+    nb = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     figures = any(MIME in getattr(output, "data", {}) for cell in nb.cells for output in cell.get("outputs", ()))
     failed = any(output.output_type == "error" for cell in nb.cells for output in cell.get("outputs", ()))
-    exporter = HTMLExporter(
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         config=Config({
             "NbConvertBase": {"display_data_priority": [
                 MIME, "text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/plain"]},

@@ -85,7 +85,7 @@ def _kernel_class(private: Path, env: Mapping[str, str]) -> type:
     from jupyter_client.manager import AsyncKernelManager
     from traitlets import default
 
-    class Kernel(AsyncKernelManager):  # type: ignore[misc]
+    class Kernel(AsyncKernelManager):
         @default("kernel_spec_manager")
         def _only_our_own(self) -> KernelSpecManager:
             return KernelSpecManager(kernel_dirs=[])
@@ -98,7 +98,7 @@ def _kernel_class(private: Path, env: Mapping[str, str]) -> type:
         def _private(self) -> str:
             return str(private / "kernel.json")
 
-        async def start_kernel(self, **arguments: Any) -> None:
+        async def start_kernel(self, **arguments: Any) -> None:  # type: ignore[override]
             await super().start_kernel(**{**arguments, "env": _environment(private, env)})
 
     return Kernel
