@@ -7,6 +7,7 @@
     │   ├── CannotConnect                  host, port, key, timeout
     │   ├── CannotRecord                   no bcc, no BTF, too old, locked down, no sudo, too little memory
     │   ├── CannotContain                  a drill can't be kept within bounds there
+    │   ├── CannotProvoke                  a drill's script did not do its harm: a program it needs lacks, or it failed
     │   └── ConnectionLost                 it worked, then it stopped
     ├── BadFrame                           bytes from the elf that are no frame
     ├── RecordingError                     a folder that is no (whole, readable) recording
@@ -57,6 +58,10 @@ class CannotRecord(NodeError):
 
 class CannotContain(NodeError):
     """A drill can't be kept within bounds on this machine, so it was not started; says what is missing."""
+
+
+class CannotProvoke(NodeError):
+    """A drill's script could not do what it is for: a program that it needs is not installed, or it failed."""
 
 
 class ConnectionLost(NodeError):
