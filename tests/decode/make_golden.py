@@ -60,7 +60,9 @@ def good() -> list[bytes]:
         elf.frame(wire.PROC, wire.pack_files({"12/stat": stat(12, "a) b", 15, 6)}), 4, 1.003),
         elf.tick(1.004, loss=loss, programs=programs, parts=parts),
         elf.ring(b"", 1.1, 1),
-        elf.frame(wire.TROUBLE, {"code": "internal", "message": "Words.", "what_to_do": "", "probe": None, "fatal": False}),
+        elf.frame(
+            wire.TROUBLE, {"code": "internal", "message": "Words.", "what_to_do": "", "probe": None, "fatal": False}
+        ),
         elf.ring(ring("runq", slow), 1.6, 2),
         elf.frame(wire.MAP, histogram((20, 6, 6_900_000), (24, 2, 40_000_000)), 3, 2.001),
         elf.frame(wire.PROC, wire.pack_files({}), 4, 2.002),
