@@ -61,8 +61,8 @@ def parse_target(node: str) -> Target:
     """'[user@]host[:port]', with [..] around an IPv6 address that has a port. Raises BadUsage."""
     user, _, rest = node.rpartition("@")
     if rest.startswith("["):
-        host, _, port = rest[1:].partition("]")
-        right = not port or re.fullmatch(r":\d+", port) is not None
+        host, end, port = rest[1:].partition("]")
+        right = bool(end) and re.fullmatch(r"(:\d+)?", port) is not None
         port = port[1:]
     elif rest.count(":") == 1:
         host, _, port = rest.partition(":")
