@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import MONO, UTC, Elf, plan
+from streams import MONO, UTC, Elf, hello, plan, tick
 
 from santabpf import wire
 from santabpf.decode import Decoder
@@ -39,13 +39,32 @@ PROC = st.dictionaries(
     st.sampled_from(["1/stat", "1/cmdline", "1/cgroup", "1/status", "/proc/stat", "/proc/net/dev", "/proc/diskstats"]),
     PROC_TEXT, max_size=4,
 ).map(wire.pack_files)  # fmt: skip
-PAYLOAD = (
-    st.binary(max_size=300) | JSON.map(lambda v: json.dumps(v).encode()) | PROC
-    | st.lists(st.binary(min_size=24, max_size=24), max_size=3).map(
-        lambda rs: b"".join(struct.pack("<II", 24, 0) + r for r in rs))
-    | st.integers(0, 3).map(lambda n: b"\xff" * 72 * n)
-)  # fmt: skip
-FRAME = st.tuples(st.sampled_from(list(wire.KINDS)), st.integers(0, 10), st.integers(0, 1 << 64) | st.just(0), PAYLOAD)
+PLAN = plan(*EVERYTHING)
+RINGS = {t["id"]: t["record_bytes"] for probe in PLAN["probes"] for t in probe["tables"] if t["source"] == "ring"}
+
+
+def records(number: int, fill: bytes, count: int) -> tuple[int, int, bytes]:
+    """Records with a header that is right and anything in their fields."""
+    size = RINGS[number]
+    record = struct.pack("<II", size, 0) + (fill * (size // len(fill) + 1))[:size] + bytes(-size % 8)
+    return wire.RING, number, record * count
+
+
+def tick_with(extra: Any) -> tuple[int, int, bytes]:
+    """A tick that is right where it must be, with anything else."""
+    right = {key: value for key, value in tick(50.0).items() if key.endswith("_ns")}
+    said = extra if isinstance(extra, dict) else {"loss": extra, "parts": extra, "dead_probes": extra}
+    return wire.TICK, 0, json.dumps({**said, **right}).encode()
+
+
+ANY = st.binary(max_size=300) | JSON.map(lambda v: json.dumps(v).encode()) | PROC
+FRAME = (
+    st.tuples(st.sampled_from(list(wire.KINDS)), st.integers(0, 10), ANY)
+    | st.builds(records, st.sampled_from(list(RINGS)), st.binary(min_size=1, max_size=40), st.integers(1, 3))
+    | JSON.map(tick_with)
+    | st.tuples(st.just(wire.PROC), st.sampled_from([4, 5, 6]), PROC)
+    | st.tuples(st.just(wire.MAP), st.just(8), st.integers(0, 3).map(lambda n: b"\xff" * 72 * n))
+)
 
 
 def survive(decoder: Decoder, data: bytes) -> None:
@@ -56,15 +75,22 @@ def survive(decoder: Decoder, data: bytes) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(FRAME, max_size=8), st.booleans())
+@given(st.lists(st.tuples(st.integers(0, (1 << 64) - 1), FRAME), max_size=8), st.booleans())
 def test_whole_frames_with_anything_in_them_never_raise(frames: list[Any], near: bool) -> None:
     elf = Elf()
     data = elf.hello()
-    for kind, number, t_before, payload in frames:
-        t_before = min(MONO + t_before % (100 * SECOND) if near else t_before, (1 << 64) - 1)
-        data += wire.pack(kind, number, elf.seq, t_before, payload)
+    for at_ns, (kind, number, payload) in frames:
+        data += wire.pack(kind, number, elf.seq, MONO + at_ns % (100 * SECOND) if near else at_ns, payload)
         elf.seq += 1
-    survive(Decoder(plan(*EVERYTHING), "node-1"), data)
+    survive(Decoder(PLAN, "node-1"), data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(JSON, st.sampled_from(sorted(hello())), JSON)
+def test_a_hello_with_anything_in_it_never_raises(everything: Any, key: str, value: Any) -> None:
+    elf = Elf()
+    changed = elf.frame(wire.HELLO, {**hello(), key: value, "probes": everything, "tables": value})
+    survive(Decoder(PLAN, "node-1"), changed + elf.ring(b"", 1.0) + elf.tick(1.0))
 
 
 @settings(max_examples=200, deadline=None)

@@ -139,7 +139,8 @@ def test_a_probe_that_dies_is_covered_until_then_and_holds_nothing_up() -> None:
     trouble = {"code": "probe_failed", "message": "The ring is gone.", "probe": "fork", "fatal": False}
     _, batches = decode(
         plan("switches", "fork"), elf.hello(), elf.ring(b"", 1.0), elf.ring(b"", 0.75, 2),
-        elf.frame(wire.TROUBLE, trouble), elf.tick(1.0, dead_probes=["fork"]), elf.ring(b"", 2.0), elf.tick(2.0, dead_probes=["fork"]), elf.bye(),
+        elf.frame(wire.TROUBLE, trouble), elf.tick(1.0, dead_probes=["fork"]),
+        elf.ring(b"", 2.0), elf.tick(2.0, dead_probes=["fork"]), elf.bye(),
     )  # fmt: skip
     row = gap(batches)
     assert (row["ts_ns"] - UTC, row["table"], row["detail"]) == (750 * MS, "fork", "The ring is gone.")
