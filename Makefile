@@ -1,0 +1,37 @@
+# Each target sets up what it needs, once: see deploy/setup.sh.
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint gym lock clean
+PYTHON_HERE := .venv/bin/python
+VARIANTS := restart-loop cron build idle long-lived services
+
+help: ## what can be made here
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## provoke a fault, record it with BPF, judge it, write its postmortem (under a minute, once set up)
+	@deploy/setup.sh demo
+	@code=0; .venv/bin/santabpf demo || code=$$?; [ $$code = 0 ] || [ $$code = 3 ]
+
+test: ## the whole suite; more for pytest in ARGS
+	@deploy/setup.sh test
+	$(PYTHON_HERE) -m pytest $(ARGS)
+
+lint: ## ruff and mypy
+	@deploy/setup.sh python
+	.venv/bin/ruff check
+	.venv/bin/mypy
+
+bench: ## measure it beside BCC callbacks, bpftrace and perf; writes docs/benchmarks.md
+	@deploy/setup.sh bench
+	$(PYTHON_HERE) -m santabpf.bench $(ARGS)
+
+gym: ## all drills of the first scenario, its look-alikes too
+	@deploy/setup.sh test
+	@wrong=0; for variant in $(VARIANTS); do \
+		.venv/bin/santabpf drill short_lived_jobs --variant $$variant || wrong=1; done; exit $$wrong
+
+lock: ## renew requirements.lock from pyproject.toml
+	@deploy/lock.sh
+
+clean: ## remove what was made here, the virtual environment too
+	rm -rf .venv build dist out postmortem*.html .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
