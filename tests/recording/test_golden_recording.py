@@ -1,0 +1,92 @@
+"""Format 1 as it was frozen: this version still reads every value of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from santabpf.recording import FORMAT, open, verify
+from santabpf.recording.manifest import TYPES, type_name
+
+HERE = Path(__file__).parent
+EXPECTED = json.loads((HERE / "golden.json").read_text())
+FILES = sorted((HERE / "golden").rglob("*.parquet"))
+
+
+def test_the_golden_recording_was_never_touched(golden: Path) -> None:
+    listing = (golden / "recording.json").read_bytes()
+    assert hashlib.sha256(listing).hexdigest() == "f342a1e63ee13964f0fb5c888fa024a026bb802b8f4ca96dba79d83c26efd03a"
+    assert verify(golden) == []  # which goes over the sha256 of every part
+
+
+@pytest.mark.parametrize("table", EXPECTED)
+def test_every_value_is_read_as_it_was_written(golden: Path, table: str) -> None:
+    assert open(golden)[table].arrow().to_pylist() == EXPECTED[table]
+
+
+def test_what_it_says_about_itself(golden: Path) -> None:
+    recording = open(golden)
+    assert recording.info["format"] == FORMAT == 1
+    assert recording.state == "complete"
+    assert recording.nodes == ["node-1", "node-2"]
+    assert recording.tables == sorted(EXPECTED)
+    assert recording.window == (1_750_000_000_250_000_000, 1_750_000_003_000_000_000)
+    assert recording.probes["fork"] == {
+        "params": {}, "state": "failed", "why": "fork: this kernel has no such tracepoint",
+    }
+    assert recording.info["nodes"]["node-2"]["cpus"] == 64
+    assert recording.info["scope"] == {"cgroup": "/drill"}
+    assert {name: recording[name].rows for name in recording} == {name: len(rows) for name, rows in EXPECTED.items()}
+
+
+def test_a_table_of_a_later_version_is_read_without_knowing_it(golden: Path) -> None:
+    view = open(golden)["quasar"]
+    assert view.schema.field("strength").type == pa.float64()
+    assert view.schema.field("strength").metadata == {b"unit": b"ratio", b"description": b"how strong, 0..1"}
+    assert view.arrow(["labels", "strength"]).to_pylist()[0] == {"labels": ["near", "far"], "strength": 0.75}
+
+
+def test_an_empty_table_has_one_empty_part_with_all_its_columns(golden: Path) -> None:
+    recording = open(golden)
+    assert [(part.rows, part.ts_min, part.ts_max) for part in recording.parts("runq")] == [(0, None, None)]
+    frame = recording["runq"].df()
+    assert len(frame) == 0
+    assert list(frame.columns[:3]) == ["time", "ts_ns", "start_ns"]
+
+
+def test_frames_are_exact_to_the_nanosecond(golden: Path) -> None:
+    frame = open(golden)["exec"].df()
+    assert frame["time"].dtype == pd.DatetimeTZDtype("ns", "UTC")
+    assert str(frame["time"][0]) == "2025-06-15 15:06:40.300000001+00:00"
+    assert frame["ts_ns"].dtype == "int64"
+    assert frame["cgroup_id"].dtype == "Int64", "whole numbers with nulls must not become fractions"
+    assert frame["cgroup_id"].max() == 9_223_372_036_854_775_807
+    assert frame["uid"].max() == 4_294_967_295
+    assert set(frame["node"]) == {"node-1", "node-2"}
+    assert open(golden)["gaps"].df()["end_ns"].isna().all()
+
+
+def test_columns_come_in_the_order_that_was_asked_for(golden: Path) -> None:
+    assert list(open(golden)["exec"].df(["node", "tgid"]).columns) == ["node", "tgid"]
+    assert list(open(golden)["exec"].df(["tgid", "ts_ns"]).columns) == ["time", "tgid", "ts_ns"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: "-".join(file.parts[-3:]))
+def test_every_file_is_fit_for_spark_and_says_what_its_columns_are(file: Path) -> None:
+    footer = pq.ParquetFile(file)
+    for column in range(len(footer.schema)):
+        leaf = footer.schema.column(column)
+        assert leaf.physical_type in ("INT32", "INT64", "DOUBLE", "BOOLEAN", "BYTE_ARRAY")
+        assert str(leaf.logical_type) in ("None", "String", "Int(bitWidth=32, isSigned=true)")
+    for field in footer.schema_arrow:
+        assert type_name(field.type) in TYPES
+        assert set(field.metadata) >= {b"unit", b"description"}
+    assert footer.schema_arrow.names[0] == "ts_ns"
+    assert footer.schema_arrow.metadata[b"table"].decode() == file.parts[-3]
+    assert "node" not in footer.schema_arrow.names, "the node stands in the folder's name only"
