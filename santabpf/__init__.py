@@ -34,7 +34,7 @@ _HOME = {
     "scenarios": "catalogue",
     "SantaError": "errors",
 }
-__all__ = [*_HOME, "__version__"]  # noqa: PLE0604 - strings, all of them
+__all__ = [*_HOME, "__version__"]
 
 if TYPE_CHECKING:
     from .check import check as check

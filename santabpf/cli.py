@@ -249,7 +249,7 @@ def replay(recording: Path, scenarios: tuple[str, ...], as_json: bool) -> None:
 @click.argument("recording", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), default="postmortem.html", show_default=True)
 @click.option("-s", "--scenario", "scenarios", multiple=True, help="Only this scenario; all by default.")
-@click.option("--notebook", type=click.Path(exists=True, path_type=Path), help="Another notebook than postmortem.ipynb.")
+@click.option("--notebook", type=click.Path(exists=True, path_type=Path), help="Instead of postmortem.ipynb.")
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="For the notebook.")
 @_json_flag
 def report(

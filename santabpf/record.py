@@ -47,8 +47,9 @@ def record(
 ) -> Recording:
     """Record BPF traces and /proc on nodes for a while, into a new folder of Parquet.
 
-    nodes      "local", or what `ssh` would take ("web-1", "root@10.0.0.7:2222"); a mapping gives them labels of your own
-    scenarios  record all that these need;  probes  record these ("runq", "runq:min_wait_ns=1000000"); neither: all scenarios
+    nodes      "local", or what `ssh` would take ("web-1", "root@10.0.0.7:2222"); a mapping gives your own labels
+    scenarios  record all that these need
+    probes     record these too ("runq", "runq:min_wait_ns=1000000"); with neither, what all scenarios need
     duration   "30s", "5m"; None records until stopped (`stop` set, or Ctrl-C)
     out        the new folder; by default recordings/<first node>-<UTC time>
     scope      {"tree": tgid} or {"cgroup": "/path"}: only this process and all below it, filtered in the kernel
@@ -56,7 +57,7 @@ def record(
     on_second  called with the writer and the start of each second (UTC ns) up to which all is known, on every node
     ssh        accept_new, config, connect_timeout_s, ...: see transport.ssh.SSH
 
-    Returns: the Recording. Its state is "complete", or "interrupted" when a node was lost on the way; its notes say why.
+    Returns: the Recording. Its state is "complete", or "interrupted" when a node was lost; its notes say why.
     Raises: BadUsage (names, existing folder), CannotConnect and CannotRecord when a node gave nothing at all.
     """
     chosen = select(scenarios, probes)
