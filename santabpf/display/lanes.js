@@ -215,7 +215,7 @@ function santaLanes() {
         hiding = setTimeout(() => { hint.style.opacity = 0; }, 1200);
         return;
       }
-      if (event.deltaY > 0 && to - from >= data.span_us) return; // let the page scroll on
+      if (event.deltaY > 0 && to - from >= data.span_us) return; /* the page scrolls on */
       event.preventDefault();
       if (event.shiftKey) pan(0, -event.deltaY); else zoom(event.deltaY < 0 ? 0.8 : 1.25, event.offsetX);
     }, { passive: false });

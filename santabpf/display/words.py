@@ -242,7 +242,7 @@ class Table:
         """See Block."""
         if not self.rows:
             return visible(self.empty)
-        table = [[c.title for c in self.columns], *([shorten(cell, 60) for cell in row] for row in self._plain())]
+        table = [[visible(c.title) for c in self.columns], *([shorten(cell, 60) for cell in row] for row in self._plain())]
         widths = [max(len(row[i]) for row in table) for i in range(len(self.columns))]
         right = [c.kind in ("number", "bar") for c in self.columns]
         lines = [

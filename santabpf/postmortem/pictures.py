@@ -1,0 +1,85 @@
+"""The sections in pictures and tables: what the recording's tables hold, drawn by the charts.
+
+In: a recording and a result. Out: display values. Never: a picture's own decisions; those are in charts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..charts import process_tree, runq_heatmap, top
+from ..charts import receipt as receipt_chart
+from ..charts import signals as signal_chart
+from ..display import Figure, Lanes, Note, Words
+from ..display.words import Paragraph
+from ..scenarios import get_scenario
+from .words import ranked
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..recording import Recording
+    from ..replay import Result
+
+
+def _table(rec: Recording, name: str, columns: list[str] | None = None) -> pa.Table | None:
+    """The table, or None where the recording has none of that name."""
+    return rec[name].arrow(columns) if name in rec else None
+
+
+def signals(result: Result) -> Figure:
+    """Every signal that was looked at, second by second, with its thresholds; shaded where an alarm was on."""
+    units: dict[str, str] = {}
+    titles: dict[str, str] = {}
+    thresholds: list[signal_chart.Threshold] = []
+    watched: dict[str, str] = {}
+    for name in sorted({verdict.scenario for verdict in result.verdicts}):
+        scenario = get_scenario(name)
+        for signal in scenario.signals:
+            units[signal.name], titles[signal.name] = signal.unit, signal.description
+        for alarm in scenario.alarms:
+            watched[alarm.name] = alarm.signal
+            thresholds += [signal_chart.Threshold(alarm.signal, state, limit.value)
+                           for state, limit in (("warn", alarm.warn), ("crit", alarm.crit)) if limit is not None]
+    info = signal_chart.info(result.signals, result.alarms, units=units, titles=titles, thresholds=thresholds,
+                             alarm_signals=watched)
+    return Figure(signal_chart.figure(info), f"signals over time, {len(info.panels)} panels")
+
+
+def _spans(result: Result) -> list[signal_chart.Span]:
+    """When an alarm of a scenario that fired was on."""
+    return [signal_chart.Span(seen.raised_ns if seen.onset_ns is None else seen.onset_ns, seen.to_ns, seen.state)
+            for verdict in ranked(result) if (seen := verdict.detected) and seen.raised_ns is not None]
+
+
+def processes(rec: Recording, result: Result) -> Lanes | Words:
+    """Each process a box from its start to its end, below the one that started it; the alarm's span is shaded."""
+    if not any(name in rec for name in ("fork", "exec", "exit")):
+        return Words(Note("Neither `fork`, `exec` nor `exit` was recorded, so there is no process tree to draw."))
+    info = process_tree.info(
+        _table(rec, "fork"), _table(rec, "exec"), _table(rec, "exit"), _table(rec, "processes"), window=rec.window,
+        spans=_spans(result),
+    )
+    return process_tree.lanes(info)
+
+
+def commands(rec: Recording) -> Words:
+    """Which programs ran, how often, how much CPU they took, and who started them."""
+    return Words(top.table(top.info(_table(rec, "exec"), _table(rec, "exit"))))
+
+
+def run_queue(rec: Recording) -> Figure | Words:
+    """How long threads waited for a CPU: time to the right, length of the wait upwards, darker is more."""
+    hist = _table(rec, "runq_hist")
+    if hist is None:
+        return Words(Note("`runq_hist` was not recorded, so nothing is known of waits for a CPU."))
+    return Figure(runq_heatmap.figure(runq_heatmap.info(hist)), "waits for a CPU, by second and length")
+
+
+def receipt(rec: Recording, result: Result) -> Words:
+    """What recording cost the node, what was lost, and by which digest each verdict can be checked."""
+    tables: dict[str, Any] = {name: _table(rec, name) for name in ("receipt", "loss", "coverage", "gaps", "clock")}
+    blocks = receipt_chart.blocks(receipt_chart.info(**tables))
+    blocks += [Paragraph(f"Verdict on {verdict.scenario} of {verdict.node}: digest `{verdict.digest}`.")
+               for verdict in ranked(result)]
+    return Words(*blocks)

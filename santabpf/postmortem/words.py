@@ -1,0 +1,182 @@
+"""The sections in words: what the verdicts say, in the order in which people ask.
+
+In: a recording's facts and a result's verdicts. Out: Words. Never: a number that is not in a verdict or a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from ..display.words import Badge, Block, Col, Heading, Note, Paragraph, Steps, Table, Tile, Tiles, Words
+from ..units import SECOND, format_count, format_duration, format_utc
+from .evidence import backed
+
+if TYPE_CHECKING:
+    from ..recording import Recording
+    from ..replay import Result
+    from ..verdict import Verdict
+
+_ORDER = {"fired": 0, "cannot_tell": 1, "quiet": 2}
+
+
+def ranked(result: Result) -> list[Verdict]:
+    """Those that fired first, then those that can't tell, then the quiet ones; by name and node within."""
+    return sorted(result.verdicts, key=lambda v: (_ORDER[v.state], v.scenario, v.node))
+
+
+def name_of(verdict: Verdict, among: Iterable[Verdict]) -> str:
+    """Its title, with the node where there are several."""
+    return f"{verdict.title} on {verdict.node}" if len({v.node for v in among}) > 1 else verdict.title
+
+
+def summary(rec: Recording, result: Result) -> Words:
+    """What was recorded, each verdict big and clear, and the few numbers that matter most."""
+    verdicts = ranked(result)
+    start, end = rec.window
+    kernels = sorted({str(facts.get("kernel", "")) for facts in rec.info["nodes"].values()} - {""})
+    scope = f"Recording `{rec.name}` of {', '.join(rec.nodes) or 'no node'}"
+    scope += f" (Linux {', '.join(kernels)})" if kernels else ""
+    blocks: list[Block] = [Paragraph(
+        f"{scope}: {format_utc(start)} to {format_utc(end, date=False)} UTC, {format_duration(end - start)}.")]
+    if not verdicts:
+        blocks.append(Note("No scenario was judged, so there is nothing to say about what happened."))
+    for verdict in verdicts:
+        said = " ".join(sentence.text for sentence in verdict.summary)
+        blocks.append(Badge(verdict.state, name_of(verdict, verdicts), said))
+        if verdict.state == "fired":
+            blocks.append(Tiles(_tiles(verdict)))
+    if rec.state != "complete":
+        blocks.append(Note(f"The recording is {rec.state}: it ended before its time, and holds what came until then."))
+    return Words(*blocks)
+
+
+def _tiles(verdict: Verdict) -> list[Tile]:
+    window, seen = verdict.window, verdict.detected
+    tiles = []
+    if verdict.culprit is not None:
+        who = verdict.culprit
+        told = next(((label, value) for label, value in (
+            ("Started by", who.starter), ("Process", who.process), ("Peer", who.peer), ("File", who.file),
+            ("Function", who.function), ("Cgroup", who.cgroup)) if value), None)
+        if told:
+            tiles.append(Tile(told[0], told[1], who.cgroup if told[0] != "Cgroup" else ""))
+    if seen is not None:
+        if seen.onset_ns is not None:
+            last = seen.to_ns or window.to_ns
+            tiles.append(Tile("Began (UTC)", format_utc(seen.onset_ns, date=False)[:8],
+                              f"lasted {format_duration(last - seen.onset_ns)}"
+                              + ("" if seen.to_ns else ", to the end")))
+        tiles.append(Tile("Peak", seen.peak, seen.title))
+    tiles.append(Tile("Confidence", verdict.confidence.level,
+                      f"{format_count(window.watched)} of {format_count(window.seconds)} s watched"))
+    return tiles
+
+
+def _each(result: Result, states: Iterable[str], say: Callable[[Verdict], list[Block]], nothing: str) -> Words:
+    """One part a verdict, with its title where there are several; a note where none has anything to say."""
+    verdicts = [v for v in ranked(result) if v.state in states]
+    parts = [(verdict, blocks) for verdict in verdicts if (blocks := say(verdict))]
+    out: list[Block] = []
+    for verdict, blocks in parts:
+        if len(result.verdicts) > 1:
+            out.append(Heading(name_of(verdict, result.verdicts)))
+        out += blocks
+    return Words(*(out or [Note(nothing)]))
+
+
+def impact(result: Result) -> Words:
+    """Who or what suffered, and how much."""
+    def say(verdict: Verdict) -> list[Block]:
+        return [backed(verdict, s.text, s.evidence) for s in verdict.impact]
+
+    return _each(result, ("fired", "cannot_tell"), say, "No scenario fired, and none reports an impact.")
+
+
+def timeline(rec: Recording, result: Result) -> Words:
+    """What happened when, in UTC: alarms, what the verdicts found, gaps, start and end of the recording."""
+    start, end = rec.window
+    several = len({v.node for v in result.verdicts}) > 1
+    moments = [(start, "", "recording started"), (end, "", "recording ended" if rec.state == "complete" else
+                                                   f"recording {rec.state}")]
+    for verdict in ranked(result):
+        where = verdict.node if several else ""
+        moments += [(moment.ts_ns, where, moment.text) for moment in verdict.timeline]
+    if "gaps" in rec:
+        moments += [(gap["ts_ns"], gap["node"] if several else "",
+                     f"nothing is known of {gap['table'] or 'any table'}"
+                     f"{'' if gap['end_ns'] is None else ' for ' + format_duration(gap['end_ns'] - gap['ts_ns'])}"
+                     f" ({(gap['reason'] or '').replace('_', ' ')})") for gap in rec["gaps"].arrow().to_pylist()]
+    dates = len({moment[0] // (86_400 * SECOND) for moment in moments}) > 1
+    columns = [Col("UTC", "code"), *([Col("node")] if several else []), Col("what happened")]
+    rows = [[format_utc(ts, date=dates), *([node] if several else []), text] for ts, node, text in sorted(set(moments))]
+    return Words(Table(columns, rows))
+
+
+def cause(result: Result) -> Words:
+    """Who did it and how we know: each sentence opens to its query and the rows that came back."""
+    def say(verdict: Verdict) -> list[Block]:
+        blocks: list[Block] = []
+        if verdict.culprit is not None and verdict.culprit.text:
+            blocks.append(backed(verdict, verdict.culprit.text, verdict.culprit.evidence))
+        blocks += [backed(verdict, s.text, s.evidence) for s in verdict.summary]
+        if verdict.culprit is not None:
+            facts = [(label, str(getattr(verdict.culprit, label))) for label in
+                     ("process", "command", "parent", "starter", "cgroup", "file", "mount", "peer", "listener",
+                      "function") if getattr(verdict.culprit, label)]
+            if facts:
+                blocks.append(Table([Col("culprit"), Col("", "code")], facts))
+        return blocks
+
+    return _each(result, ("fired", "cannot_tell", "quiet"), say, "Nothing was judged, so there is no cause to name.")
+
+
+def detected(result: Result) -> Words:
+    """Which alarm decided, on which condition, and how far to trust it."""
+    def say(verdict: Verdict) -> list[Block]:
+        blocks: list[Block] = []
+        if verdict.detected is not None:
+            seen = verdict.detected
+            blocks.append(Paragraph(seen.text))
+            raised = "not raised" if seen.raised_ns is None else format_utc(seen.raised_ns, date=False) + " UTC"
+            blocks.append(Table(
+                [Col("alarm", "code"), Col("condition", "code"), Col("worst", "number"), Col("state"), Col("raised")],
+                [[seen.alarm + (f" of {seen.label}" if seen.label else ""), seen.condition, seen.peak, seen.state,
+                  raised]]))
+        trust = verdict.confidence
+        blocks.append(Paragraph(f"Confidence is {trust.level}." + "".join(f" {reason}" for reason in trust.reasons)))
+        return blocks
+
+    return _each(result, ("fired", "cannot_tell", "quiet"), say, "Nothing was judged, so no alarm had a say.")
+
+
+def ruled_out(result: Result) -> Words:
+    """Which other causes were looked for and are not it."""
+    def say(verdict: Verdict) -> list[Block]:
+        return [backed(verdict, f"{cause.cause}: {cause.text}", cause.evidence) for cause in verdict.ruled_out]
+
+    return _each(result, ("fired", "cannot_tell", "quiet"), say, "No other cause was looked for.")
+
+
+def not_told(result: Result) -> Words:
+    """What could not be told, and why: missing tables, short windows, lost events."""
+    def say(verdict: Verdict) -> list[Block]:
+        return [backed(verdict, s.text, s.evidence) for s in verdict.could_not_tell]
+
+    return _each(result, ("fired", "cannot_tell", "quiet"), say,
+                 "Nothing that was asked remained open: all tables were there, and no loss could turn an answer.")
+
+
+def next_steps(result: Result) -> Words:
+    """What to do, and how to see that it worked."""
+    def say(verdict: Verdict) -> list[Block]:
+        lines = [step.text + (f" To see that it worked: {step.check}" if step.check else "")
+                 for step in verdict.next_steps]
+        return [Steps(lines, ordered=True)] if lines else []
+
+    return _each(result, ("fired", "cannot_tell"), say, "Nothing needs to be done on account of this recording.")
+
+
+def action_items() -> Words:
+    """An empty table, to be filled in by people."""
+    return Words(Table([Col("Action"), Col("Owner"), Col("Due"), Col("Done")], [], keep_empty=True))

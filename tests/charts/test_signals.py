@@ -1,0 +1,83 @@
+"""Signals over time: lines, units, thresholds and alarms' spans."""
+
+from __future__ import annotations
+
+import math
+
+import pyarrow as pa
+from synthetic import HOSTILE, START, S, tables
+
+from santabpf.charts import signals
+from santabpf.charts.signals import Span, Threshold
+
+UNITS = {"hidden_cpu": "ratio", "starts": "count"}
+LIMITS = [Threshold("hidden_cpu", "warn", 0.2), Threshold("hidden_cpu", "crit", 0.4)]
+
+
+def read(hostile: bool = False) -> signals.Info:
+    t = tables(jobs=0, hostile=hostile)
+    return signals.info(t["signals"], t["alarms"], units=UNITS, thresholds=LIMITS,
+                        alarm_signals={"hidden_cpu": "hidden_cpu"})
+
+
+def test_a_panel_holds_its_lines_thresholds_and_spans() -> None:
+    hidden, starts = read().panels
+    assert (hidden.signal, hidden.unit, len(hidden.series)) == ("hidden_cpu", "%", 1)
+    assert hidden.series[0].ts_ns == [START + n * S for n in range(30)]
+    assert hidden.thresholds == tuple(LIMITS)
+    assert hidden.spans == (Span(START + 6 * S, START + 8 * S, "warn"), Span(START + 8 * S, None, "crit"))
+    assert [s.name for s in starts.series] == ["cron", "apache2"]  # the one that peaks highest first
+    assert starts.spans == ()
+
+
+def test_a_second_of_which_nothing_is_known_is_no_zero() -> None:
+    table = pa.table({"signal": ["a", "a"], "second": [START, START + S], "node": ["n", "n"], "label": ["", ""],
+                      "value": pa.array([1.0, None])})
+    values = signals.info(table, tables(jobs=0)["alarms"]).panels[0].series[0].values
+    assert values[0] == 1.0
+    assert math.isnan(values[1])
+
+
+def test_lengths_and_sizes_are_drawn_in_the_unit_that_fits_their_peak_with_their_thresholds() -> None:
+    table = pa.table({"signal": ["wait"], "second": [START], "node": ["n"], "label": [""], "value": [30_000_000]})
+    empty = tables(jobs=0)["alarms"].slice(0, 0)
+    panel = signals.info(table, empty, units={"wait": "ns"}, thresholds=[Threshold("wait", "warn", 5e6)]).panels[0]
+    assert (panel.unit, panel.series[0].values, panel.thresholds[0].value) == ("ms", [30.0], 5.0)
+
+
+def test_of_many_labels_the_highest_are_drawn_and_the_others_counted() -> None:
+    table = pa.table({"signal": ["a"] * 9, "second": [START] * 9, "node": ["n"] * 9,
+                      "label": [f"l{n}" for n in range(9)], "value": [float(n) for n in range(9)]})
+    panel = signals.info(table, tables(jobs=0)["alarms"]).panels[0]
+    assert [s.name for s in panel.series] == ["l8", "l7", "l6", "l5", "l4", "l3"]
+    assert panel.left_out == 3
+    assert "+ 3 more" in signals.figure(signals.Info((panel,), "")).layout.annotations[0].text
+
+
+def test_several_nodes_are_named_in_the_lines() -> None:
+    table = pa.table({"signal": ["a", "a"], "second": [START] * 2, "node": ["node-1", "node-2"], "label": ["x", ""],
+                      "value": [1.0, 2.0]})
+    panel = signals.info(table, tables(jobs=0)["alarms"]).panels[0]
+    assert [s.name for s in panel.series] == ["node-2", "node-1 · x"]
+
+
+def test_no_signals_give_a_note() -> None:
+    t = tables(jobs=0)
+    info = signals.info(t["signals"].slice(0, 0), t["alarms"].slice(0, 0))
+    assert info.panels == ()
+    assert info.note in signals.figure(info).layout.annotations[0].text
+
+
+def test_the_figure_draws_every_line_span_and_threshold() -> None:
+    drawing = signals.figure(read())
+    assert len(drawing.data) == 3
+    assert len([s for s in drawing.layout.shapes if s.type == "rect"]) == 2
+    assert len([s for s in drawing.layout.shapes if s.type == "line"]) == 2
+    assert drawing.layout.xaxis.type == "date"
+    assert drawing.data[0].x[0] == "2026-05-01T12:00:00.000"
+
+
+def test_a_hostile_label_is_text_in_the_figure() -> None:
+    text = str(signals.figure(read(hostile=True)).to_json())
+    assert HOSTILE[0] not in text
+    assert "&lt;script&gt;alert(1)" in text.replace("\\u0026", "&").replace("\\u003c", "<")
