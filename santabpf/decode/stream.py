@@ -144,6 +144,7 @@ class Decoder:
         self._facts = Facts(
             known(hello.get("clock_tick_hz"), "clock_tick_hz", 1, 10_000),
             known(hello.get("page_bytes"), "page_bytes", 1024, 1 << 20),
+            known(hello.get("cgroup_version", 2), "cgroup_version", 1, 2),
         )
         self._cpus = known(hello.get("possible_cpus"), "possible_cpus", 1, 1 << 14)
         ids = {name: mapping(row, name).get("id") for name, row in mapping(hello.get("tables"), "tables").items()}

@@ -26,6 +26,7 @@ class Facts(NamedTuple):
 
     clock_tick_hz: int
     page_bytes: int
+    cgroup_version: int = 2
 
     @property
     def tick_ns(self) -> int:

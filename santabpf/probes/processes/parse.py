@@ -10,6 +10,8 @@ COLUMNS = (
 )  # fmt: skip
 #: As much of a command line as the probe `exec` keeps, so that the two compare.
 ARGV_BYTES = 511
+#: As much of the two parts of a cgroup's path as prelude.bpf.c keeps.
+PARENT_BYTES, LEAF_BYTES = 71, 87
 
 
 def rows(files: Files, previous: Files | None, ts_ns: int, span_ns: int, facts: Facts) -> Rows:
@@ -20,22 +22,25 @@ def rows(files: Files, previous: Files | None, ts_ns: int, span_ns: int, facts: 
         stat = parse_stat(raw, facts) if kind == "stat" else None
         if stat is None:
             continue
-        line = files.get(f"{pid}/cmdline")
+        argv, is_cut = _argv(files.get(f"{pid}/cmdline"))
         found.append((
             ts_ns, stat.start_ns, stat.tgid, stat.ptgid or None, _uid(files.get(f"{pid}/status", b"")), stat.is_kernel,
-            stat.threads, stat.user_ns + stat.system_ns, stat.rss_bytes, stat.comm,
-            None if line is None else _argv(line), None if line is None else len(line) > ARGV_BYTES,
-            _cgroup(files.get(f"{pid}/cgroup", b"")),
+            stat.threads, stat.user_ns + stat.system_ns, stat.rss_bytes, stat.comm, argv, is_cut,
+            _cgroup(files.get(f"{pid}/cgroup", b""), facts.cgroup_version),
         ))  # fmt: skip
     return {column: [row[i] for row in found] for i, column in enumerate(COLUMNS)}
 
 
-def _argv(line: bytes) -> list[str]:
-    """Arguments, each ended by NUL; a program that wrote over its own command line may have left many at its end."""
-    line = line[:ARGV_BYTES]
-    while line.endswith(b"\0\0\0"):
-        line = line[:-1]
-    return arguments(line)
+def _argv(line: bytes | None) -> tuple[list[str] | None, bool | None]:
+    """Arguments, each ended by NUL, and whether there were more.
+
+    A program that wrote a title over its command line left many NULs at its end: they are no arguments.
+    """
+    if line is None:
+        return None, None
+    if line.endswith(b"\0\0\0"):
+        line = line.rstrip(b"\0") + b"\0"
+    return arguments(line[:ARGV_BYTES]), len(line) > ARGV_BYTES
 
 
 def _uid(status: bytes) -> int | None:
@@ -47,16 +52,15 @@ def _uid(status: bytes) -> int | None:
     return None
 
 
-def _cgroup(raw: bytes) -> str | None:
-    """The last two parts of the path: v2's unless that is the root, else v1's memory or pids; `/` for the root."""
+def _cgroup(raw: bytes, version: int) -> str | None:
+    """The last two parts of the path, as cgroup_name() of prelude.bpf.c writes them."""
     paths: dict[bytes, bytes] = {}
     for line in raw.splitlines():
         _, _, rest = line.partition(b":")
         controllers, colon, path = rest.partition(b":")
         if colon:
             paths |= dict.fromkeys(controllers.split(b","), path)
-    for controller in (b"", b"memory", b"pids"):
-        parts = [part for part in paths.get(controller, b"").split(b"/") if part]
-        if parts:
-            return text(b"/".join(parts[-2:]))
-    return "/" if paths else None
+    wanted = (b"",) if version == 2 else (b"memory", b"pids")
+    path = next((paths[controller] for controller in wanted if controller in paths), b"")
+    parent, slash, leaf = path.rpartition(b"/")
+    return text(parent.rpartition(b"/")[2][:PARENT_BYTES] + slash + leaf[:LEAF_BYTES]) if slash else None
