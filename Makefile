@@ -9,7 +9,7 @@ help: ## what can be made here
 
 demo: ## provoke a fault, record it with BPF, judge it, write its postmortem (under a minute, once set up)
 	@deploy/setup.sh demo
-	@code=0; .venv/bin/santabpf demo || code=$$?; [ $$code = 0 ] || [ $$code = 3 ]
+	@.venv/bin/santabpf demo
 
 test: ## the whole suite; more for pytest in ARGS
 	@deploy/setup.sh test

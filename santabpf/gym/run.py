@@ -123,7 +123,6 @@ def drill(
     from ..record import record
     from ..recording import open as open_recording
     from ..recording.share import share
-    from ..replay import replay
 
     with tempfile.TemporaryDirectory(prefix="santabpf-drill-") as folder:
         path = Path(folder) / f"{chosen.name}-{planned.name}"
@@ -142,8 +141,7 @@ def drill(
             conductor.check(planned, chosen.name)
         if keep is not None:
             made = share(made, keep)
-        verdict = replay(made, [scenario]).verdicts[0]
-        written = _report(made, report, scenario) if report is not None else None
+        verdict, written = _judge(made, scenario, report)
     kept = None if keep is None else open_recording(keep)
     return DrillResult(chosen.name, planned.name, verdict, planned.expected, kept, written)
 
@@ -216,7 +214,13 @@ def _limits(seconds: int) -> Limits:
     return Limits(seconds=QUIET_S + seconds + AFTER_S + _SETUP_S)
 
 
-def _report(recording: Any, out: str | Path, scenario: str) -> Path:
-    from ..report import report
+def _judge(recording: Recording, scenario: str, report: str | Path | None) -> tuple[Verdict, Path | None]:
+    """The verdict, and the postmortem where one is asked for (it judges, too)."""
+    if report is None:
+        from ..replay import replay
 
-    return report(recording, out, scenarios=[scenario]).path
+        return replay(recording, [scenario]).verdicts[0], None
+    from ..report import report as write
+
+    made = write(recording, report, scenarios=[scenario])
+    return made.verdicts[0], made.path
