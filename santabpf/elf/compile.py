@@ -1,0 +1,174 @@
+"""The compiler: a forked child that imports bcc, loads and attaches programs, hands their descriptors over, and goes.
+
+In: the plan. Out, over a socket: one JSON message a probe, with descriptors of its maps, programs and links. Never: a
+file that stays, memory of LLVM in the elf itself. Programs stay attached while somebody holds their descriptors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+import time
+
+from . import btf, kernel, stubs
+
+#: Where the private tmpfs with the stub headers is mounted, in the child's own mount namespace.
+_PLACES = ("/tmp", "/run", "/mnt")
+_TRACEFS = "/sys/kernel/tracing"
+
+
+def start(plan: dict, scope_define: tuple[int, int], cgroup: str) -> tuple[int, socket.socket]:
+    """Fork the compiler; its process id and the socket on which it reports."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return pid, ours
+    code = 1
+    try:
+        kernel.die_with_parent()
+        ours.close()
+        os.nice(19)
+        null = os.open("/dev/null", os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(null, 1)
+        _run(plan, scope_define, cgroup, theirs)
+        code = 0
+    except BaseException as exc:  # the parent must hear of it, whatever it is
+        _say(theirs, {"event": "failed", "code": _code_of(exc), "why": f"{type(exc).__name__}: {exc}"}, [])
+    finally:
+        os._exit(code)
+
+
+def _run(plan: dict, scope: tuple[int, int], cgroup: str, out: socket.socket) -> None:
+    errors = os.memfd_create("errors")  # where clang and the verifier write what they think
+    os.dup2(errors, 2)
+    private = _make_private()
+    try:
+        os.environ["BCC_KERNEL_SOURCE"] = private
+        try:
+            import bcc
+            from bcc import BPF, lib
+        except ImportError as exc:
+            raise _NoBCC(str(exc)) from exc
+        types = btf.BTF.of_kernel()
+        common = [*_cgroup_defines(types, cgroup), f"-DSANTA_SCOPE={scope[0]}", f"-DSANTA_SCOPE_ID={scope[1]}ULL"]
+        _say(out, {"event": "ready", "bcc": bcc.__version__}, [])
+        kept = []  # the core object must outlive the others: they share its maps
+        for spec in [dict(plan["core"], name="core", needs=[], params={}, attach=[], tables=[])] + plan["probes"]:
+            if not spec["source"]:
+                continue
+            started = time.monotonic_ns()
+            try:
+                module, message, fds = _load(BPF, lib, types, spec, common)
+                message["ns"] = time.monotonic_ns() - started
+                _say(out, message, fds)
+                if spec["name"] == "core":
+                    kept.append(module)
+                else:
+                    module.cleanup()
+            except Exception as exc:  # one probe that fails must not take the others with it
+                why = f"{exc}{_tail(errors)}"
+                _say(out, {"event": "probe", "name": spec["name"], "state": "failed", "why": why, "missing": []}, [])
+            os.ftruncate(errors, 0)
+            os.lseek(errors, 0, os.SEEK_SET)
+        _say(out, {"event": "done"}, [])
+    finally:
+        if private.startswith("/dev/shm"):
+            shutil.rmtree(private, ignore_errors=True)
+
+
+class _NoBCC(Exception):
+    """python3-bpfcc is not installed."""
+
+
+def _code_of(exc: BaseException) -> str:
+    return "no_bcc" if isinstance(exc, _NoBCC) else "internal"
+
+
+def _load(BPF, lib, types, spec: dict, common: list) -> tuple:
+    offsets = {name: types.resolve(expression) for name, expression in spec["btf"].items()}
+    missing = [name for name, value in offsets.items() if value is None]
+    lacking = [name for name in spec["needs"] if name in missing]
+    if lacking:
+        wanted = ", ".join(spec["btf"][name] for name in lacking)
+        raise LookupError(f"this kernel's BTF has no {wanted}")
+    for point in spec["attach"]:
+        kind, _, name = point.partition(":")
+        if kind == "raw_tracepoint" and types.resolve("args " + name) is None:
+            raise LookupError(f"this kernel has no tracepoint {name}")
+        if kind == "tracepoint" and not os.path.exists(f"{_TRACEFS}/events/{name.replace(':', '/')}/format"):
+            raise LookupError(f"this kernel has no tracepoint {name}")
+    flags = [f"-D{name}={btf.ABSENT if value is None else value}" for name, value in offsets.items()]
+    flags += [f"-D{name}={value}ULL" for name, value in spec["params"].items()]
+    module = BPF(text=spec["source"], cflags=common + flags + ["-Wno-unused-function"])
+    labels, fds = [], []
+    for table in spec["tables"]:
+        if table["source"] != "proc":
+            labels.append(["map", table["name"]])
+            fds.append(module[table["name"] + ("_ring" if table["source"] == "ring" else "_map")].map_fd)
+    for name in ("santa_armed", "santa_tree", "santa_tree_full") if spec["name"] == "core" else ("santa_counts",):
+        labels.append(["map", name])
+        fds.append(module[name].map_fd)
+    for name, function in module.funcs.items():
+        labels.append(["program", _program_name(name.decode())])
+        fds.append(function.fd)
+    links = list(module.raw_tracepoint_fds.values()) + list(module.tracepoint_fds.values())
+    links += [fd for fds_of in module.open_perf_events.values() for fd in fds_of.values()]
+    labels += [["link", ""]] * len(links)
+    state = "partial" if missing else "on"
+    why = "this kernel's BTF has no " + ", ".join(spec["btf"][m] for m in missing) if missing else None
+    message = {"event": "probe", "name": spec["name"], "state": state, "why": why, "missing": missing}
+    return module, dict(message, labels=labels), fds + links
+
+
+def _program_name(function: str) -> str:
+    return function.split("__", 1)[1] if function.startswith(("raw_tracepoint__", "tracepoint__")) else function
+
+
+def _cgroup_defines(types: btf.BTF, controller: str) -> list:
+    """Where in a task's css_set its cgroup hangs: v2's default group, or the v1 controller whose groups are used."""
+    slot = types.resolve("css_set.dfl_cgrp")
+    if controller:
+        first = types.resolve("css_set.subsys")
+        index = types.resolve(f"enum cgroup_subsys_id.{controller}_cgrp_id")
+        slot = None if first is None or index is None else first + 8 * index
+    needed = ("task_struct.cgroups", "cgroup.kn", "kernfs_node.id", "kernfs_node.name", "cgroup_subsys_state.cgroup")
+    if any(types.resolve(e) is None for e in (*needed, "kernfs_node.__parent|kernfs_node.parent")):
+        slot = None
+    return [f"-DSANTA_CGROUP_SLOT={btf.ABSENT if slot is None else slot}", f"-DSANTA_CGROUP_V1={int(bool(controller))}"]
+
+
+def _make_private() -> str:
+    """A folder with the stub headers that goes with this process, and tracefs where it is not mounted."""
+    try:
+        kernel.private_mounts()
+        place = next(p for p in _PLACES if os.path.isdir(p))
+        kernel.mount("santabpf", place, "tmpfs")
+        if not os.path.exists(_TRACEFS + "/events"):
+            with contextlib.suppress(OSError):  # raw tracepoints do without; a probe that needs it will say so
+                kernel.mount("santabpf", _TRACEFS, "tracefs")
+        root = place + "/santabpf"
+    except (OSError, StopIteration):  # without CAP_SYS_ADMIN: memory too, but visible to others until it is removed
+        root = tempfile.mkdtemp(prefix="santabpf-", dir="/dev/shm")
+    for name, text in stubs.HEADERS.items():
+        path = os.path.join(root, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as stream:
+            stream.write(text)
+    return root
+
+
+def _tail(errors: int) -> str:
+    """The last lines of what clang or the verifier said."""
+    size = os.fstat(errors).st_size
+    text = os.pread(errors, 2000, max(0, size - 2000)).decode(errors="replace").strip()
+    return ": " + " | ".join(text.splitlines()[-6:]) if text else ""
+
+
+def _say(out: socket.socket, message: dict, fds: list) -> None:
+    socket.send_fds(out, [json.dumps(message).encode()], fds)

@@ -1,0 +1,146 @@
+"""The elf: what runs on a node while it is being watched.
+
+In: a plan on stdin, then a ping a second. Out: frames on stdout (see wire.py). Never: a file on the node, a wait for
+Santa, bcc in this process. It ends at end of file, at a signal, after some seconds without a ping, or when asked to;
+and everything that it loaded into the kernel ends with it, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+import resource
+import socket
+import time
+
+from .. import wire
+from . import checks, procfs, ticks
+from .line import Line, Stop
+from .output import Output
+from .recorder import Recorder
+from .scope import NoSuchScope, Scope, cgroup_controller
+
+VERSION = "0.1.0"
+_SECOND = 1_000_000_000
+_FLUSH_S = 5.0
+
+
+def main() -> None:
+    """Run until there is a reason to stop, and end the process."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as stream:
+        stream.write("1000")
+    code = 1
+    try:
+        code = run(Line(0), 1)
+    except (BrokenPipeError, ConnectionResetError, Stop):
+        pass  # nobody is there any more
+    finally:
+        os._exit(code)  # no clean-up can be needed: the kernel takes back all that this process holds
+
+
+def run(line: Line, stdout: int) -> int:
+    """One recording; the exit code."""
+    plan = line.read_plan()
+    out = Output(stdout, int(plan.get("buffer_bytes", 64 << 20)))
+    line.watch_out(stdout, waiting=False)
+    troubles = checks.examine(plan)
+    recorder = None
+    if not any(t["fatal"] for t in troubles):
+        try:
+            recorder = _load(plan, line)
+            troubles += recorder.troubles
+        except NoSuchScope as exc:
+            troubles.append(checks.trouble("no_such_scope", str(exc), fatal=True))
+    fatal = any(t["fatal"] for t in troubles)
+    checking = bool(plan.get("check"))
+    clock = ticks.read_clock()
+    armed_ns = clock["mono_ns"] if recorder is None or fatal or checking else recorder.arm()
+    out.message(wire.HELLO, time.monotonic_ns(), hello(recorder, clock, armed_ns))
+    for trouble in troubles:
+        out.message(wire.TROUBLE, time.monotonic_ns(), trouble)
+    if recorder is not None and not fatal and not checking:
+        _record(recorder, out, line, clock, armed_ns)
+    reason = "fatal" if fatal else line.reason or "asked"
+    out.message(wire.BYE, time.monotonic_ns(), {"reason": reason})
+    _flush(out, line)
+    return 1 if fatal else 0
+
+
+def _load(plan: dict, line: Line) -> Recorder:
+    controller = cgroup_controller()
+    recorder = Recorder(plan, Scope(plan.get("scope"), controller), controller, possible_cpus())
+    recorder.load(line)
+    return recorder
+
+
+def _record(recorder: Recorder, out: Output, line: Line, clock: dict, armed_ns: int) -> None:
+    """Look at the rings often enough, and at everything on each UTC second, until there is a reason to stop."""
+    recorder.begin(out, armed_ns)
+    offset = clock["real_ns"] - clock["mono_ns"]
+    edge = _next_edge(offset)
+    look = time.monotonic() + 0.01
+    waiting = False
+    while line.reason is None:
+        if bool(out.pending) != waiting:
+            waiting = not waiting
+            line.watch_out(out.fd, waiting=waiting)
+        line.wait(min(look - time.monotonic(), (edge - time.monotonic_ns()) / _SECOND))
+        out.flush()
+        if time.monotonic_ns() >= edge:
+            recorder.second(out)
+            edge = _next_edge(offset)
+        elif time.monotonic() >= look:
+            look = time.monotonic() + recorder.drain(out)
+    recorder.finish(out)
+
+
+def _next_edge(offset: int) -> int:
+    """The monotonic ns of the next UTC second."""
+    now = time.monotonic_ns() + offset
+    return now - now % _SECOND + _SECOND - offset
+
+
+def _flush(out: Output, line: Line) -> None:
+    """Let Santa read the rest, for a few seconds at most; not at all where nobody reads."""
+    deadline = time.monotonic() + (_FLUSH_S if line.reason in (None, "asked", "signal") else 0.2)
+    line.watch_out(out.fd, waiting=True)
+    line.reason = None
+    out.flush()
+    while out.pending and time.monotonic() < deadline:
+        line.wait(0.1)
+        if line.reason == "silence":
+            return
+        out.flush()
+
+
+def possible_cpus() -> int:
+    """How many values a per-CPU map has: the kernel's possible CPUs."""
+    text = (procfs.read_file("/sys/devices/system/cpu/possible") or b"0").decode()
+    return max(int(n) for n in re.findall(r"\d+", text)) + 1
+
+
+def hello(recorder: Recorder | None, clock: dict, armed_ns: int) -> dict:
+    """The facts of this node, and what is being recorded."""
+    return {
+        "version": 1,
+        "elf": VERSION,
+        "boot_id": (procfs.read_file("/proc/sys/kernel/random/boot_id") or b"").decode().strip(),
+        "kernel": os.uname().release,
+        "machine": platform.machine(),
+        "cpus": os.sysconf("SC_NPROCESSORS_ONLN"),
+        "possible_cpus": possible_cpus(),
+        "clock_tick_hz": os.sysconf("SC_CLK_TCK"),
+        "page_bytes": resource.getpagesize(),
+        "memory_bytes": checks.memory("MemTotal"),
+        "hostname": socket.gethostname(),
+        "python": platform.python_version(),
+        "bcc": recorder.bcc if recorder else None,
+        "clock": clock,
+        "armed_ns": armed_ns,
+        "cgroup_version": 1 if cgroup_controller() else 2,
+        "tables": recorder.tables if recorder else {},
+        "probes": recorder.probes if recorder else {},
+        "capabilities": {"bpf_stats": bool(recorder and recorder.timed), "kallsyms": checks.has_kallsyms()},
+    }
