@@ -24,7 +24,7 @@ class Sshd:
     """One running sshd, and all that a client needs to reach it.
 
     user   the login; None: who runs the tests; another name: a login without root that exists for this sshd only
-    lines  more lines of sshd_config
+    lines  more lines of sshd_config, where {folder} stands for this server's folder
     """
 
     def __init__(self, user: str | None = None, lines: Sequence[str] = ()) -> None:
@@ -37,7 +37,7 @@ class Sshd:
         self.known_hosts = self.folder / "known_hosts"
         self.config = self.folder / "ssh_config"
         self.log = self.folder / "sshd.log"
-        self._lines = lines
+        self._lines = [line.replace("{folder}", str(self.folder)) for line in lines]
         self._start(None if self.user == getpass.getuser() else self.user)
         self.trust()
         self.write_config()

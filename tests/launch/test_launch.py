@@ -14,43 +14,17 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tiny_elf import TINY_ELF, converse, stop_at_tick, zipped
 
 from santabpf import wire
 from santabpf.errors import CannotRecord, ConnectionLost
-from santabpf.launch import BOOTSTRAP, COMMAND, Stream, code_zip, launch
+from santabpf.launch import BOOTSTRAP, COMMAND, Stream, launch
 from santabpf.transport import Transport
 from santabpf.transport.fake import Fake
 from santabpf.transport.local import Local
 
 HELLO = wire.pack(wire.HELLO, 0, 0, 0, {"version": 1})
 BYE = wire.pack(wire.BYE, 0, 1, 0, {"reason": "asked"})
-
-#: says hello with its plan, a tick for each ping, and bye when asked; leaves at the end of its stdin
-TINY_ELF = """
-import os
-from santabpf import wire
-def main():
-    size, plan = int.from_bytes(os.read(0, 4), "little"), b""
-    while len(plan) < size:
-        plan += os.read(0, size - len(plan))
-    plan = wire.json.loads(plan)
-    os.write(1, wire.pack(wire.HELLO, 0, 0, 0, {"plan": plan, "pid": os.getpid()}))
-    seq = 1
-    while (byte := os.read(0, 1)) not in (b"", b"q"):
-        os.write(1, wire.pack(wire.TICK, 0, seq, 0, {"heard": byte.decode()}))
-        seq += 1
-    if byte:
-        os.write(1, wire.pack(wire.BYE, 0, seq, 0, {"reason": "asked"}))
-    return 0
-"""
-
-
-def zipped(tmp_path: Path, main: str) -> bytes:
-    """An elf whose main.py is this text."""
-    (tmp_path / "__init__.py").write_text("")
-    (tmp_path / "main.py").write_text(main)
-    return code_zip(tmp_path)
-
 
 def drained(stream: Stream) -> list[wire.Frame]:
     reader = wire.Reader()
@@ -67,20 +41,15 @@ def run(node: Transport, *, stop_s: float | None = None, **options: float) -> li
 
 def test_an_elf_gets_its_plan_and_pings_and_leaves_when_asked(tmp_path: Path) -> None:
     plan = {"version": 1, "text": "x" * 100_000, "snow": "❄"}
-    reader, frames = wire.Reader(), []
-    with Local() as node, launch(node, plan, code=zipped(tmp_path, TINY_ELF)) as stream:
-        for chunk in stream:
-            frames += reader.feed(chunk)
-            if frames and frames[-1].kind == wire.TICK:
-                stream.stop()
+    with Local() as node:
+        frames = converse(node, zipped(tmp_path), stop_at_tick, plan=plan)
     assert [frame.kind for frame in frames] == [wire.HELLO, wire.TICK, wire.BYE]
     assert frames[0].json()["plan"] == plan
     assert frames[1].json() == {"heard": "."}
-    assert stream.said_bye
 
 
 def test_leaving_the_stream_early_ends_the_elf(tmp_path: Path) -> None:
-    with Local() as node, launch(node, {}, code=zipped(tmp_path, TINY_ELF)) as stream:
+    with Local() as node, launch(node, {}, code=zipped(tmp_path)) as stream:
         reader = wire.Reader()
         hello = next(frame for chunk in stream for frame in reader.feed(chunk))
     with pytest.raises(ProcessLookupError):
@@ -102,7 +71,7 @@ def test_a_keyboard_interrupt_in_the_loop_ends_the_elf(tmp_path: Path) -> None:
     with (  # noqa: PT012 - the interrupt comes from within the loop
         pytest.raises(KeyboardInterrupt),
         Local() as node,
-        launch(node, {}, code=zipped(tmp_path, TINY_ELF)) as stream,
+        launch(node, {}, code=zipped(tmp_path)) as stream,
     ):
         for chunk in stream:
             for frame in wire.Reader().feed(chunk):
@@ -146,7 +115,7 @@ def test_the_command_is_one_line_that_means_the_bootstrap() -> None:
 
 
 def test_the_code_is_the_same_bytes_each_time(tmp_path: Path) -> None:
-    first, second = zipped(tmp_path, TINY_ELF), zipped(tmp_path, TINY_ELF)
+    first, second = zipped(tmp_path), zipped(tmp_path)
     assert hashlib.sha256(first).digest() == hashlib.sha256(second).digest()
     with zipfile.ZipFile(io.BytesIO(first)) as archive:
         names = ["santabpf/__init__.py", "santabpf/elf/__init__.py", "santabpf/elf/main.py", "santabpf/wire.py"]
@@ -241,7 +210,7 @@ with Local() as node, launch(node, {}, code=open(sys.argv[1], "rb").read()) as s
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_no_elf_outlives_its_santa(tmp_path: Path, how: signal.Signals) -> None:
     code = tmp_path / "code.zip"
-    code.write_bytes(zipped(tmp_path, TINY_ELF))
+    code.write_bytes(zipped(tmp_path))
     santa = subprocess.Popen(
         [sys.executable, "-c", SANTA, str(code)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
