@@ -116,3 +116,13 @@ static __always_inline int is_in_scope(u64 task)
 	return 1;
 #endif
 }
+
+/* A new process belongs to its parent's tree, and to the cgroup that it was put in, which may be another. */
+static __always_inline int is_born_in_scope(u64 parent, u64 child)
+{
+#if SANTA_SCOPE == SCOPE_TREE
+	return is_in_scope(parent);
+#else
+	return is_in_scope(child);
+#endif
+}

@@ -125,6 +125,7 @@ def program_text(probe: Probe, *, selfcheck: bool = False, ring_bytes: int | Non
     """The C text of a probe as it is compiled on the node, but for the size of a tree scope."""
     own = [f"BPF_PERCPU_ARRAY(santa_counts, u64, {COUNTERS * len(probe.tables)});", _COUNT]
     for i, table in enumerate(probe.tables):
+        own.append(f"#define {table.name.upper()}_MAP_FULL {i * COUNTERS + 1} /* for santa_count() */")
         if table.source == "ring":
             own.append(_ring_text(table, i * COUNTERS, selfcheck, ring_bytes or table.ring_bytes))
         elif table.source == "map":

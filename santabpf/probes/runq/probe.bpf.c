@@ -1,1 +1,79 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * A thread waits for a CPU from being woken, or switched out while it could run on, until it is switched in.
+ * Args of sched_switch are (preempted, prev, next) and, newer, the state that prev left in.
+ */
+
+/* Thread -> since when it waits; the lowest bit says that it was switched out, not woken. */
+BPF_HASH(runq_since, u32, u64, 32768);
+
+static __always_inline void waits_from_now(u64 task, u64 now, u64 was_preempted)
+{
+	u32 tid = task_tid(task);
+	if (!tid || !is_in_scope(task)) /* 0 is idle, which waits for nothing */
+		return;
+	u64 since = (now & ~1ULL) | was_preempted;
+	if (runq_since.update(&tid, &since))
+		santa_count(RUNQ_MAP_FULL);
+}
+
+RAW_TRACEPOINT_PROBE(sched_wakeup)
+{
+	if (is_armed())
+		waits_from_now(ctx->args[0], bpf_ktime_get_ns(), 0);
+	return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sched_wakeup_new)
+{
+	if (is_armed())
+		waits_from_now(ctx->args[0], bpf_ktime_get_ns(), 0);
+	return 0;
+}
+
+static __always_inline void report_wait(u64 prev, u64 next, u64 wait, u8 was_preempted)
+{
+	struct runq_record *r = runq_reserve();
+	if (!r)
+		return;
+	r->start_ns = task_start(next);
+	r->wait_ns = wait;
+	r->tgid = task_tgid(next);
+	r->tid = task_tid(next);
+	r->prev_tid = task_tid(prev);
+	r->cpu = bpf_get_smp_processor_id();
+	r->was_preempted = was_preempted;
+	task_comm(r->comm, next);
+	task_comm(r->prev_comm, prev);
+	runq_submit(r);
+}
+
+RAW_TRACEPOINT_PROBE(sched_switch)
+{
+	u64 prev = ctx->args[1], next = ctx->args[2];
+	if (!is_armed())
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+#if SWITCH_ARGS >= 4
+	u32 state = ctx->args[3];
+#else
+	u32 state = read_u32(prev + OFF_TASK_STATE);
+#endif
+	if ((ctx->args[0] & 1) || state == 0)
+		waits_from_now(prev, now, 1);
+	u32 tid = task_tid(next);
+	u64 *since = tid ? runq_since.lookup(&tid) : 0;
+	if (!since)
+		return 0;
+	u64 began = *since;
+	runq_since.delete(&tid);
+	u64 wait = now - (began & ~1ULL);
+	struct runq_hist_value *slot = runq_hist_at(runq_hist_slot(wait));
+	if (slot) {
+		slot->waits++;
+		slot->wait_sum_ns += wait;
+	}
+	if (wait >= MIN_WAIT_NS)
+		report_wait(prev, next, wait, began & 1);
+	return 0;
+}
