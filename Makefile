@@ -22,7 +22,7 @@ lint: ## ruff and mypy
 
 bench: ## measure it beside BCC callbacks, bpftrace and perf; writes docs/benchmarks.md
 	@deploy/setup.sh bench
-	$(PYTHON_HERE) -m santabpf.bench $(ARGS)
+	.venv/bin/santabpf bench -o docs/benchmarks.md $(ARGS)
 
 gym: ## all drills of the first scenario, its look-alikes too
 	@deploy/setup.sh test

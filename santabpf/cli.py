@@ -412,3 +412,16 @@ def demo(out: Path, bundled: bool, as_json: bool) -> None:
     if as_json:
         _show(result.as_dict())
     sys.exit(result.exit_code)
+
+
+@cli.command()
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the figures to this Markdown file.")
+@click.option("--quick", is_flag=True, help="Half a minute, to see that all can be measured; figures that say little.")
+@_json_flag
+def bench(out: Path | None, quick: bool, as_json: bool) -> None:
+    """Measure what SantaBPF costs on this machine, beside other recorders and its own goals. Six minutes."""
+    from .bench import bench as run
+
+    result = run(out, quick=quick, say=lambda line: click.echo(line, err=as_json))
+    if as_json:
+        _show(result.as_dict())

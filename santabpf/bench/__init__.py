@@ -1,0 +1,136 @@
+"""What SantaBPF costs and how fast it is, measured on this machine and set against its goals.
+
+    recorders.py  the elf beside other recorders   comparators.py, bcc_callback.py  those others
+    left.py       frames to Parquet, on one core   elves.py, sshd.py                an elf, and a way to it
+    right.py      replay and report                grown.py                         larger recordings out of real ones
+    start.py      how long it takes to begin       figures.py                       figures, goals, tables
+    cost.py, load.py, machine.py                   what processes took; what they were loaded with; where
+
+In: nothing. Out: a table, and docs/benchmarks.md. Never: leaves a process or a file behind; names the machine.
+"""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import RecordingError, SantaError
+from ..recording import open as open_recording
+from . import left, recorders, right, start
+from .figures import Family, Figure, to_markdown, to_text
+from .machine import describe, why_no, why_no_bpf
+
+__all__ = ["Bench", "Size", "bench"]
+
+Say = Callable[[str], None]
+
+
+class Size(NamedTuple):
+    """How much is done: fewer rounds make the figures less sure, not other ones."""
+
+    ops: int  # of the load, each time a recorder runs; two switches each
+    stream_ops: int  # of the load, to be decoded
+    replay_rows: int
+    report_rows: int
+    rounds: int
+
+
+FULL = Size(ops=200_000, stream_ops=2_600_000, replay_rows=20_000_000, report_rows=1_000_000, rounds=5)
+#: Only to see that everything can be measured; its figures say little.
+QUICK = Size(ops=10_000, stream_ops=20_000, replay_rows=100_000, report_rows=5_000, rounds=1)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All figures of one run, where and when they were taken."""
+
+    families: list[Family]
+    machine: str
+    date: str
+
+    def to_markdown(self) -> str:
+        """The text of docs/benchmarks.md."""
+        return to_markdown(self.families, self.machine, self.date)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "machine": self.machine,
+            "date": self.date,
+            "figures": [
+                {
+                    "family": family.title, "figure": f.what, "unit": f.unit, "state": f.state, "note": f.note,
+                    "goal": None if f.goal is None else str(f.goal), "value": f.value and f.value._asdict(),
+                }
+                for family in self.families for f in family.figures
+            ],
+            "tables": [
+                {"family": family.title, "head": head, "rows": rows}
+                for family in self.families for head, rows in family.tables
+            ],
+        }  # fmt: skip
+
+
+def bench(out: Path | None = None, *, quick: bool = False, say: Say | None = None) -> Bench:
+    """Measure everything that can be measured here; what can't be is shown with the reason.
+
+    out    write this Markdown file too
+    quick  only a smoke test, of half a minute
+    say    told, line by line, what is being done, and each family of figures as it is ready
+    """
+    tell = say or (lambda line: None)
+    families = []
+    with tempfile.TemporaryDirectory(prefix="santabpf-bench-") as folder:
+        for family in _measure(QUICK if quick else FULL, Path(folder), tell):
+            families.append(family)
+            tell(to_text(family))
+    result = Bench(families, describe(), f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}")
+    if out is not None:
+        out.write_text(result.to_markdown(), encoding="utf-8")
+    return result
+
+
+def _measure(size: Size, folder: Path, say: Say) -> Iterator[Family]:
+    few = min(3, size.rounds)
+    why_not = why_no_bpf() or why_no("perf", "linux-perf")
+    recorded = folder / "recording-0"
+    disk: float | None = None
+    decoding: list[Family]
+    try:
+        if why_not:
+            raise SantaError(why_not)
+        say("recording context switches to decode")
+        left.record_stream(folder, size.stream_ops)
+        family, disk = left.measure(folder, few, say)
+        decoding = [family]
+        yield from recorders.measure(size.ops, size.rounds, disk, say)
+    except SantaError as exc:
+        decoding = [_not_taken("From frames to Parquet", left.PLANNED, exc)]
+        yield _not_taken("Recording every context switch", recorders.PLANNED, exc)
+    yield from decoding
+    try:
+        if why_not:
+            raise SantaError(why_not)
+        yield start.measure_first_event(few)
+    except SantaError as exc:
+        yield _not_taken("From the start to the first event", start.PLANNED, exc)
+    try:
+        if not recorded.exists():
+            raise SantaError("no context switches were recorded")
+        yield right.measure_replay(folder, recorded, size.replay_rows, few, say)
+    except SantaError as exc:
+        yield _not_taken("Replay", right.PLANNED_REPLAY, exc)
+    try:
+        yield right.measure_report(folder, open_recording(right.REPORTED), size.report_rows, few, say)
+    except (SantaError, RecordingError) as exc:
+        yield _not_taken("A report", right.PLANNED_REPORT, exc)
+    say("import and --help")
+    yield start.measure_package(size.rounds)
+
+
+def _not_taken(title: str, planned: list[Figure], why: Exception) -> Family:
+    return Family(title, figures=[replace(figure, note=str(why)) for figure in planned])

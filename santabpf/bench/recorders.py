@@ -1,0 +1,198 @@
+"""What it costs to record every context switch: the elf, local and over SSH, beside other ways to do it.
+
+In rounds: each round runs the load once with no recorder and once with each, in an order that moves on by one from
+round to round, so that what else the machine does hits all alike. Ratios are to no recorder in the same round.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import SantaError
+from ..units import MIB
+from .comparators import Comparator, Running, comparators
+from .cost import Cpu, cpu_of, private_bytes, switches_so_far, wait_idle
+from .elves import Elf, Told
+from .figures import Family, Figure, Goal, Spread, number
+from .load import SWITCHES_PER_OP, switch_to_and_fro
+from .sshd import Sshd, why_no_sshd
+
+Say = Callable[[str], None]
+DRAIN_S = 3.0  # after the load: what a recorder still has in its buffers
+TICK_S = 1.2  # the elf tells its own cost once a second
+ELF_MEMORY = Goal(10.0)
+PLANNED = [
+    Figure("CPU an event", "ns", None),
+    Figure("private memory without its rings", "MiB", None, ELF_MEMORY),
+]
+_HEAD = [
+    "recorder", "events a round", "lost", "user ns/event", "system ns/event", "CPU ns/event", "sshd ns/event",
+    "BPF ns/event", "load slowed by ×", "bytes/event on disk",
+]  # fmt: skip
+_WORDS = (
+    "Every context switch is recorded while two processes on one CPU pass a byte to and fro: {switches} switches a "
+    "round, {rounds} rounds in one run, {us} µs an operation of two switches with no recorder. CPU is that of the "
+    "recorder's process as seen from outside, from when it has begun to when it has caught up, for each event that it "
+    "got. BPF's own time is the kernel's count and falls on the load. Shown are the medians (and least … most) of the "
+    "rounds. All have 16 MiB of buffer. The BCC callback and bpftrace leave out their own switches. What Santa does "
+    "with the elf's bytes is measured below."
+)
+
+
+class Run(NamedTuple):
+    """One recorder in one round."""
+
+    us_per_op: float
+    switches: int  # by the kernel's own count, of the whole machine
+    cpu: Cpu
+    events: int
+    lost: int
+    disk_bytes: int | None = None
+    transport: Cpu | None = None
+    told: Told | None = None
+    private: int = 0
+
+
+Runs = list[tuple[Run, float]]  # each with how much slower the load was than without a recorder
+
+
+class Recorder(NamedTuple):
+    """A way to record, and how to run it once."""
+
+    name: str
+    why_not: str
+    run: Callable[[int], Run]
+
+
+def measure(ops: int, rounds: int, parquet_bytes: float | None, say: Say) -> list[Family]:
+    """The whole comparison.
+
+    ops            operations of the load each time, of two switches each
+    parquet_bytes  what an event takes in a recording, if that is known
+    """
+    with ExitStack() as stack:
+        recorders = list(_recorders(stack))
+        usable = [r for r in recorders if not r.why_not]
+        plain: list[float] = []
+        runs: dict[str, list[tuple[Run, float]]] = {r.name: [] for r in usable}
+        failed: dict[str, str] = {}
+        for turn in range(rounds):
+            plain.append(switch_to_and_fro(ops))
+            for recorder in usable[turn % len(usable) :] + usable[: turn % len(usable)]:
+                say(f"round {turn + 1} of {rounds}: {recorder.name}")
+                try:
+                    run = recorder.run(ops)
+                except SantaError as exc:
+                    failed[recorder.name] = str(exc)
+                    continue
+                runs[recorder.name].append((run, run.us_per_op / plain[-1]))
+    why_not = {r.name: r.why_not for r in recorders if r.why_not} | failed
+    return [_table(runs, plain, why_not, ops, parquet_bytes), _elf_alone(runs)]
+
+
+def _recorders(stack: ExitStack) -> Iterator[Recorder]:
+    yield Recorder("elf, local", "", lambda ops: _run_elf(ops, Elf(["switches"])))
+    if why_not := why_no_sshd():
+        yield Recorder("elf, over SSH", why_not, lambda ops: _run_elf(ops, Elf(["switches"])))
+    else:
+        sshd = stack.enter_context(Sshd(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="santabpf-")))))
+        yield Recorder(
+            "elf, over SSH", "", lambda ops: _run_elf(ops, Elf(["switches"], sshd.node, sshd.pid, **sshd.options))
+        )
+    for comparator in comparators():
+        yield Recorder(comparator.name, comparator.why_not, partial(_run_other, comparator))
+
+
+def _run_elf(ops: int, elf: Elf) -> Run:
+    with elf:
+        pids, carriers = elf.pids, elf.transport_pids
+        time.sleep(TICK_S)
+        cpu, transport, switches = cpu_of(pids), cpu_of(carriers), switches_so_far()
+        us_per_op = switch_to_and_fro(ops)
+        time.sleep(TICK_S)
+        cpu, transport = cpu_of(pids) - cpu, cpu_of(carriers) - transport
+        switches = switches_so_far() - switches
+        private = sum(private_bytes(pid) for pid in pids)
+        elf.stop()
+    told = elf.told("switches")
+    return Run(us_per_op, switches, cpu, told.events, told.lost, None, transport if carriers else None, told, private)
+
+
+def _run_other(comparator: Comparator, ops: int) -> Run:
+    with tempfile.TemporaryDirectory(prefix="santabpf-") as folder, Running(comparator, Path(folder)) as running:
+        cpu, switches = cpu_of(running.pids), switches_so_far()
+        us_per_op = switch_to_and_fro(ops)
+        wait_idle(running.pids, DRAIN_S)
+        cpu, switches = cpu_of(running.pids) - cpu, switches_so_far() - switches
+        counted = running.stop()
+    return Run(us_per_op, switches, cpu, counted.events, counted.lost, counted.disk_bytes)
+
+
+def _table(runs: dict[str, Runs], plain: list[float], why_not: dict[str, str], ops: int, disk: float | None) -> Family:
+    """One line a recorder."""
+    rows = [["none", "", "", "", "", "", "", "", "1", ""]]
+    for name, took in runs.items():
+        if took:
+            rows.append([name, *_cells(took, disk)])
+    rows += [[name, "not taken: " + why, *[""] * (len(_HEAD) - 2)] for name, why in why_not.items()]
+    words = _WORDS.format(
+        switches=number(ops * SWITCHES_PER_OP), rounds=len(plain), us=_spread(plain) if plain else "?"
+    )
+    return Family("Recording every context switch", words, [], [(_HEAD, rows)])
+
+
+def _cells(took: Runs, disk: float | None) -> list[str]:
+    runs = [run for run, _ in took if run.events]
+    if not runs:
+        return ["0", *[""] * (len(_HEAD) - 2)]
+    carriers = [run.transport.total_ns / run.events for run in runs if run.transport]
+    programs = [run.told.program_ns / run.told.program_runs for run in runs if run.told and run.told.program_runs]
+    on_disk = [run.disk_bytes / run.events for run in runs if run.disk_bytes is not None]
+    return [
+        number(Spread.of([run.events for run in runs]).median),
+        number(Spread.of([run.lost for run in runs]).median),
+        number(Spread.of([run.cpu.user_ns / run.events for run in runs]).median),
+        number(Spread.of([run.cpu.system_ns / run.events for run in runs]).median),
+        _spread([run.cpu.total_ns / run.events for run in runs]),
+        _spread(carriers) if carriers else "",
+        _spread(programs) if programs else "",
+        _spread([slower for _, slower in took]),
+        number(Spread.of(on_disk).median) if on_disk else "" if disk is None else number(disk),
+    ]
+
+
+def _spread(values: list[float]) -> str:
+    spread = Spread.of(values)
+    return f"{number(spread.median)} ({number(spread.least)} … {number(spread.most)})"
+
+
+def _elf_alone(runs: dict[str, Runs]) -> Family:
+    """What the elf says of itself beside what is seen from outside."""
+    family = Family("The elf by itself")
+    for name, took in runs.items():
+        told = [(run, run.told) for run, _ in took if run.told and run.told.events]
+        if not told:
+            continue
+        inside, outside = [t.private_bytes / MIB for _, t in told], [run.private / MIB for run, _ in told]
+        own_cpu, sent = [sum(t.parts["elf"]) / t.events for _, t in told], [t.sent_bytes / t.events for _, t in told]
+        family.figures += [
+            Figure(f"{name}: private memory without its rings", "MiB", Spread.of(outside), ELF_MEMORY, "by smaps"),
+            Figure(f"{name}: the same", "MiB", Spread.of(inside), None, "by its own receipt"),
+            Figure(f"{name}: its CPU an event", "ns", Spread.of(own_cpu), None, "by its own receipt"),
+            Figure(f"{name}: bytes sent an event", "B", Spread.of(sent)),
+        ]
+        carried = [sum(t.parts["transport"]) / t.events for _, t in told if "transport" in t.parts]
+        if carried:
+            family.figures.append(
+                Figure(f"{name}: sshd's CPU an event", "ns", Spread.of(carried), None, "by its own receipt")
+            )
+    if not family.figures:
+        family.figures += [replace(figure, note="no elf was measured") for figure in PLANNED]
+    return family
