@@ -91,7 +91,7 @@ class Writer:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             beside = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
         except OSError as exc:
-            raise RecordingError(f"{self.path}: cannot be made: {exc.strerror}") from exc
+            raise RecordingError(f"{self.path}: cannot be made: {exc.filename}: {exc.strerror}") from exc
         lock = os.open(beside, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)

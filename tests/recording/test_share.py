@@ -1,0 +1,84 @@
+"""A copy for publishing tells nothing of the machine but what was recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from crash_writer import batch
+
+from santabpf.errors import BadUsage
+from santabpf.recording import Writer, anonymise, open, share, verify
+
+T0 = 1_750_000_000_000_000_000
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    """A recording of two segments, with a host's name in its label, its notes and its gaps."""
+    facts = {"kernel": "6.1.0-18-cloud-amd64+acme", "boot_id": "c0ffee00-1234", "cpus": 2, "hostname": "acme-db-7"}
+    with Writer(tmp_path / "acme", info={"probes": {"fork": {"params": {}, "state": "on", "why": None}}}) as writer:
+        writer.add_node("acme-db-7", facts)
+        writer.add_node("acme-db-70", facts)
+        writer.note("acme-db-7: the connection broke")
+        for at in (1, 2):
+            writer.append("acme-db-7", "fork", batch("fork", [{"ts_ns": T0 + at, "comm": "cron"}]))
+            writer.append("acme-db-7", "coverage", batch("coverage", [{"ts_ns": T0 + at, "span_ns": 1, "rows": 1}]))
+            writer.flush()
+        gap = {"ts_ns": T0 + 3, "reason": "connection_lost", "detail": "acme-db-7 went away"}
+        writer.append("acme-db-7", "gaps", batch("gaps", [gap]))
+        writer.close("interrupted")
+    return tmp_path / "acme"
+
+
+def test_the_copy_names_no_host_and_no_boot(private: Path, tmp_path: Path) -> None:
+    made = share(private, tmp_path / "public")
+    assert made.nodes == ["node-1", "node-2"]
+    assert made.info["nodes"]["node-1"] == {
+        "kernel": "6.1", "boot_id": "00000000-0000-0000-0000-000000000000", "cpus": 2,
+    }
+    assert made.info["notes"] == ["node-1: the connection broke"]
+    assert made["gaps"].arrow(["detail", "node"]).to_pylist() == [{"detail": "node-1 went away", "node": "node-1"}]
+    for path in (tmp_path / "public").rglob("*"):
+        assert "acme" not in str(path.relative_to(tmp_path / "public"))
+        assert path.is_dir() or b"acme" not in path.read_bytes()
+
+
+def test_the_copy_holds_the_same_rows_in_one_part(private: Path, tmp_path: Path) -> None:
+    made, source = share(private, tmp_path / "public"), open(private)
+    assert [len(source.parts("fork")), len(made.parts("fork"))] == [2, 1]
+    columns = ["ts_ns", "comm"]
+    assert made["fork"].arrow(columns).to_pylist() == source["fork"].arrow(columns).to_pylist()
+    assert (made.state, made.window) == ("interrupted", source.window)
+    assert made.info["created_ns"] == source.info["created_ns"]
+    assert verify(tmp_path / "public") == []
+
+
+def test_a_table_of_a_later_version_is_copied_too(golden: Path, tmp_path: Path) -> None:
+    made, source = share(golden, tmp_path / "public"), open(golden)
+    assert made.tables == source.tables
+    for table in made:
+        assert made[table].arrow().to_pylist() == source[table].arrow().to_pylist(), table
+    assert made.info["tables"] == source.info["tables"]
+
+
+def test_labels_of_ones_own(private: Path, tmp_path: Path) -> None:
+    labels = {"acme-db-7": "victim", "acme-db-70": "neighbour"}
+    assert share(private, tmp_path / "public", labels).nodes == ["neighbour", "victim"]
+    with pytest.raises(BadUsage, match="each node needs a label of its own; missing: acme-db-70"):
+        share(private, tmp_path / "other", {"acme-db-7": "victim"})
+    with pytest.raises(BadUsage, match="each node needs a label of its own"):
+        share(private, tmp_path / "other", dict.fromkeys(labels, "same"))
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_kernel_that_has_no_number_is_left_out() -> None:
+    info = {"nodes": {"a": {"kernel": "acme-special", "cpus": 1}, "b": {"kernel": None}}, "notes": ["a: b-a, ab (b)"]}
+    assert anonymise(info, {"a": "x", "b": "y"}) == {
+        "nodes": {"x": {"kernel": None, "cpus": 1}, "y": {"kernel": None}}, "notes": ["x: b-a, ab (y)"],
+    }
+
+
+def test_a_recording_that_is_being_written_is_not_copied(tmp_path: Path) -> None:
+    with Writer(tmp_path / "live", info={"nodes": {"n": {}}}), pytest.raises(BadUsage, match="is being written"):
+        share(tmp_path / "live", tmp_path / "public")
