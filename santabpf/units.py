@@ -68,7 +68,7 @@ def format_duration(ns: int | float) -> str:
         return f"{sign}{int(value // MINUTE)} min {int(value % MINUTE // SECOND)} s"
     for unit, size in (("s", SECOND), ("ms", MS), ("µs", US)):
         if value >= size:
-            return f"{sign}{value / size:.3g} {unit}"
+            return f"{sign}{_three_digits(value / size)} {unit}"
     return f"{sign}{value:.0f} ns"
 
 
@@ -81,9 +81,14 @@ def format_bytes(count: int | float) -> str:
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if abs(value) < 1024:
-            return f"{value:.3g} {unit}"
+            return f"{_three_digits(value)} {unit}"
         value /= 1024
-    return f"{value:.3g} TiB"
+    return f"{_three_digits(value)} TiB"
+
+
+def _three_digits(value: float) -> str:
+    """Three significant digits, but never an exponent: 1.23, 12.3, 123, 1020."""
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
 
 
 def format_ratio(ratio: float) -> str:
