@@ -104,5 +104,5 @@ def format_count(count: int | float) -> str:
 
 def format_utc(ts_ns: int, *, date: bool = True) -> str:
     """UTC wall time to the millisecond: 2026-05-01 12:00:00.123 (or without the date)."""
-    moment = datetime.datetime.fromtimestamp(ts_ns // SECOND, tz=datetime.timezone.utc)
+    moment = datetime.datetime.fromtimestamp(ts_ns // SECOND, tz=datetime.UTC)
     return moment.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S") + f".{ts_ns % SECOND // MS:03d}"

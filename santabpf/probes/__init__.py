@@ -210,7 +210,7 @@ def parse_probe(spec: str) -> tuple[Probe, dict[str, int]]:
     probe = get_probe(match["probe"])
     values = {p.name: p.default for p in probe.params}
     for pair in filter(None, (match["params"] or "").split(",")):
-        key, equals, value = pair.partition("=")
+        key, _, value = pair.partition("=")
         if key not in values:
             raise BadUsage(f"probe {probe.name} has no parameter {key!r}; {nearest(key, values)}")
         try:
