@@ -1,0 +1,45 @@
+"""Replay: a recording judged, second by second, with SQL. The same evaluator follows one that is being written.
+
+    query.py     a SELECT over a recording      child.py     the locked-down process that runs DuckDB
+    sql.py       SQL as text and tree           signals.py   one number per second, node and label
+    alarms.py    the state of one alarm         evaluate.py  chunks of seconds, signals, alarms
+    loss.py      could losses turn the answer   judge.py, doubts.py  alarms and evidence to verdicts
+    check.py     a scenario tried on empty tables            result.py  what comes out
+    handed.py    a result handed from one process to another, so that nothing is judged twice
+
+In: a Recording and scenarios. Out: Result. Never: writes, a node, the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..scenarios import Scenario
+from .check import check_scenario
+from .evaluate import AlarmEvent, Evaluator
+from .handed import hand_over, handed_over
+from .query import Limits, Query
+from .result import Result
+
+if TYPE_CHECKING:
+    from ..recording import Recording
+
+__all__ = ["AlarmEvent", "Evaluator", "Limits", "Query", "Result", "check_scenario", "hand_over", "replay"]
+
+
+def replay(
+    recording: Recording, scenarios: Iterable[str | Scenario] | None = None, *, limits: Limits | None = None
+) -> Result:
+    """Judge a recording.
+
+    scenarios  names or Scenario values; by default those the recording was made for and all whose tables it has
+
+    Returns: verdicts (one for each scenario and node), alarms and signals. The same recording gives the same, byte for byte.
+    Raises: BadUsage (unknown scenario), BadScenario, QueryFailed, RecordingError.
+    """
+    chosen = None if scenarios is None else list(scenarios)
+    if limits is None and (judged := handed_over(recording, chosen)) is not None:
+        return judged
+    with Evaluator(recording, chosen, limits=limits) as evaluator:
+        return evaluator.finish()

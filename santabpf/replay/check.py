@@ -1,0 +1,128 @@
+"""A scenario tried on empty tables: its SQL against the declared columns, its words against one made-up row.
+
+In: a Scenario. Out: nothing, or BadScenario with file and line. Never: a recording.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import BadScenario, QueryFailed, nearest
+from ..scenarios import Query as Sql
+from ..scenarios import Scenario, Template
+from ..tables import own_tables
+from .query import Limits, Query
+from .signals import composed
+from .sql import TABLE_FUNCTIONS, UNSTABLE
+
+
+def check_scenario(scenario: Scenario, limits: Limits | None = None) -> None:
+    """Raises BadScenario: SQL that fails, reads a table that `needs` does not name, or could answer differently next time;
+    words that ask for a column that is not there."""
+    known = {*scenario.tables, *own_tables(), "nodes"}
+    given: dict[str, Any] = {
+        "from_ns": 0,
+        "to_ns": 1,
+        "node": "node-1",
+        "label": "",
+        **scenario.values,
+    }
+    rows: dict[str, Any] = {}
+    with Query(None, limits) as query:
+        for signal in scenario.signals:
+            names = _try(query, scenario, signal.query, known, scenario.values)
+            if not {"second", "node", "value"} <= names.keys() or names.keys() - {"second", "node", "label", "value"}:
+                raise BadScenario(
+                    f"{_where(scenario, signal.query)}must give second, node, value and, if wanted, label; "
+                    f"it gives {', '.join(names)}"
+                )
+        for evidence in scenario.evidence:
+            columns = _try(query, scenario, evidence.query, known, given)
+            if not query.uses(composed(scenario, evidence.query)).is_ordered:
+                raise BadScenario(
+                    f"{_where(scenario, evidence.query)}needs an ORDER BY, so that it always gives the same"
+                )
+            rows[evidence.name] = [columns]
+    _try_words(scenario, rows)
+
+
+def _where(scenario: Scenario, sql: Sql) -> str:
+    return f"{scenario.path}:{sql.line}: {sql.key}: "
+
+
+def _try(query: Query, scenario: Scenario, sql: Sql, known: set[str], params: dict[str, Any]) -> dict[str, Any]:
+    """Run on empty tables; the columns with a made-up value each."""
+    text, where = composed(scenario, sql), _where(scenario, sql)
+    try:
+        uses = query.uses(text)
+    except QueryFailed as exc:
+        raise BadScenario(str(exc)) from exc
+    for table in sorted(uses.tables - known):
+        if table in query.tables:
+            raise BadScenario(f"{where}reads {table!r}, which no probe under needs fills; {nearest(table, known)}")
+        raise BadScenario(f"{where}there is no table {table!r}; {nearest(table, known)}")
+    for name in sorted(uses.table_functions - TABLE_FUNCTIONS):
+        raise BadScenario(f"{where}{name}() can't be used: a scenario reads the recording's tables only")
+    for name in sorted(uses.functions & UNSTABLE):
+        raise BadScenario(f"{where}{name}() can't be used: its answer depends on chance, time or the order of rows")
+    for name in sorted(uses.with_names & known):
+        raise BadScenario(f"{where}WITH {name} hides the table of that name; call it something else")
+    if uses.samples:
+        raise BadScenario(f"{where}TABLESAMPLE can't be used: its answer depends on chance")
+    try:
+        table = query.run(text, params).table
+    except QueryFailed as exc:
+        raise BadScenario(str(exc)) from exc
+    return {field.name: _example(str(field.type)) for field in table.schema}
+
+
+def _example(kind: str) -> Any:
+    if kind.startswith(("int", "uint", "decimal", "bool")):
+        return 1
+    return ["x"] if kind.startswith("list") else "x"
+
+
+def _try_words(scenario: Scenario, rows: dict[str, Any]) -> None:
+    """Render all words with one row of each evidence."""
+    values: dict[str, Any] = {
+        **rows,
+        "alarm": {
+            "name": "x",
+            "title": "x",
+            "state": "warn",
+            "peak": "1",
+            "over_s": 1,
+            "threshold": "1",
+            "clear": "1",
+            "onset_ns": 1,
+            "raised_ns": 1,
+            "is_over": True,
+            "label": "",
+            "delay_ns": 1,
+        },
+        "node": {"label": "node-1", "cpus": 2, "memory_bytes": 1, "kernel": "x", "cgroup_version": 2},
+        "window": {"from_ns": 0, "to_ns": 1, "duration_ns": 1, "watched": 1},
+        "params": scenario.values,
+        "lost": 0,
+        "state": "fired",
+    }
+    words = scenario.words
+    templates: list[Template | None] = list(words.culprit.values())
+    for sentence in (*words.fired, *words.quiet, *words.impact, *words.could_not_tell):
+        templates += [sentence.text, sentence.when]
+    for cause in words.ruled_out:
+        templates += [cause.holds, cause.text, cause.otherwise]
+    for step in words.next_steps:
+        templates += [step.text, step.check, step.when]
+    for doubt in words.doubts:
+        templates += [doubt.when, doubt.text]
+    for template in templates:
+        if template is not None:
+            template.is_true(values) if template.is_condition else template.render(values)
+    for moment in words.timeline:
+        row = rows[moment.evidence][0]
+        if moment.at not in row:
+            raise BadScenario(
+                f"{moment.text.where}: {moment.evidence} has no column {moment.at!r}; {nearest(moment.at, row)}"
+            )
+        moment.text.render({**values, "row": row})

@@ -1,0 +1,232 @@
+"""Why there is no answer, and what could not be told whatever the answer is.
+
+In: a Judge. Out: reasons and sentences, each with its evidence. Never: silence about lost or unwatched data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .. import verdict as v
+from ..probes import table_probe
+from ..units import SECOND, format_count, format_utc
+from .loss import KINDS
+
+if TYPE_CHECKING:
+    from .judge import Judge
+
+LOSS_EVIDENCE = (
+    'SELECT "table", '
+    + ", ".join(
+        f"CAST(sum({k}) AS BIGINT) AS {k}, CAST(count(*) FILTER (WHERE {k} IS NULL) AS BIGINT) AS {k}_unknown"
+        for k in KINDS
+    )
+    + ", CAST(min(second) AS BIGINT) AS first_second, CAST(max(second) AS BIGINT) AS last_second "
+    "FROM loss WHERE node = $node AND second >= $from_ns AND second < $to_ns GROUP BY ALL ORDER BY ALL"
+)
+GAPS_EVIDENCE = (
+    'SELECT ts_ns, end_ns, "table", reason, detail FROM gaps '
+    "WHERE node = $node AND ts_ns < $to_ns AND coalesce(end_ns, $to_ns) > $from_ns ORDER BY ALL"
+)
+COVERAGE_EVIDENCE = (
+    'SELECT "table", CAST(count(*) FILTER (WHERE span_ns >= 950000000) AS BIGINT) AS whole_seconds, '
+    'CAST(sum(span_ns) AS BIGINT) AS watched_ns, CAST(sum("rows") AS BIGINT) AS table_rows, '
+    "CAST(sum(late) AS BIGINT) AS late FROM coverage "
+    "WHERE node = $node AND second >= $from_ns AND second < $to_ns GROUP BY ALL ORDER BY ALL"
+)
+_KIND_WORDS = {
+    "reserve_failed": "its ring was full",
+    "map_full": "its map was full",
+    "prog_missed": "the kernel skipped the program",
+    "buffer_dropped": "the connection was too slow",
+}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why it can't be told; final: nothing else in the recording could help."""
+
+    text: str
+    evidence: tuple[str, ...]
+    is_final: bool
+    step: v.Step | None = None
+
+
+def missing(judge: Judge) -> list[Reason]:
+    """Tables that the scenario needs and the recording does not have, or whose probe failed."""
+    recording, scenario = judge.evaluator.recording, judge.scenario
+    probes = recording.info["probes"]
+    evidence = _coverage(judge)
+    reasons = []
+    for table in scenario.tables:
+        probe = table_probe(table)
+        state: dict[str, Any] = probes.get(probe.name, {}) if probe is not None else {}
+        if table not in recording.tables:
+            why = f"The recording has no {table} table, without which this scenario can't be judged."
+        elif state.get("state") == "failed":
+            why = f"The probe {probe.name if probe else table} failed, so {table} is empty: {state.get('why') or 'no reason given'}."
+        else:
+            continue
+        step = v.Step(
+            f"Record again with all that it needs: santabpf record NODE --scenario {scenario.name}",
+            "The recording then has these tables: " + ", ".join(scenario.tables) + ".",
+            evidence,
+        )
+        reasons.append(Reason(why, evidence, True, step))
+    return reasons
+
+
+def short(judge: Judge) -> list[Reason]:
+    """Too few seconds were watched to say that nothing happened."""
+    need, have = judge.scenario.min_seconds, judge.watched
+    evidence = _coverage(judge)
+    total = (judge.end - judge.start) // SECOND
+    if have < need:
+        step = v.Step(f"Record for longer, {need + 5} s at least.", "", evidence)
+        return [
+            Reason(
+                f"Only {have} of the recording's {total} seconds were watched whole, and {need} are needed.",
+                evidence,
+                False,
+                step,
+            )
+        ]
+    if have * 2 < total:
+        return [
+            Reason(
+                f"Only {have} of the recording's {total} seconds were watched whole: less than half.",
+                evidence,
+                False,
+                None,
+            )
+        ]
+    return []
+
+
+def turned(judge: Judge, tables: set[str], fired: bool) -> Reason:
+    """Lost rows could have turned the answer."""
+    _loss(judge)
+    counts = {t: sum(judge.lost[t].values()) for t in sorted(tables)}
+    words = " and ".join(f"{format_count(n)} rows of {t}" for t, n in counts.items())
+    what = "the alarm may owe its raising to them" if fired else "they could have raised the alarm"
+    step = v.Step(
+        "Record again with fewer probes or a larger ring, or only the part that matters (--cgroup, --tree).",
+        "The verdict then says that nothing was lost.",
+        ("recording_loss",),
+    )
+    return Reason(f"{words} were lost, and {what}.", ("recording_loss",), False, step)
+
+
+def always(judge: Judge) -> list[v.Sentence]:
+    """All that is not known, whatever the answer."""
+    out: list[v.Sentence] = []
+    for row in _loss(judge):
+        if row["table"] not in judge.scenario.tables:
+            continue
+        kinds = [(row[kind], words) for kind, words in _KIND_WORDS.items() if row[kind]]
+        if kinds:
+            words = ", ".join(f"{format_count(n)} because {why}" for n, why in kinds)
+            out.append(v.Sentence(f"Rows of {row['table']} were lost: {words}.", ("recording_loss",)))
+        unknown = [_KIND_WORDS[kind] for kind in KINDS if row[f"{kind}_unknown"]]
+        if unknown:
+            out.append(
+                v.Sentence(
+                    f"Whether more rows of {row['table']} were lost because {' or because '.join(unknown)} "
+                    "can't be told on this kernel.",
+                    ("recording_loss",),
+                )
+            )
+    for row in _gaps(judge):
+        if row["reason"] == "stopped":
+            continue
+        end = "the end" if row["end_ns"] is None else format_utc(row["end_ns"], date=False)
+        out.append(
+            v.Sentence(
+                f"Nothing is known about {row['table'] or 'any table'} from "
+                f"{format_utc(row['ts_ns'], date=False)} to {end}: {row['reason']}"
+                + (f" ({row['detail']})" if row["detail"] else "")
+                + ".",
+                ("recording_gaps",),
+            )
+        )
+    total, have = (judge.end - judge.start) // SECOND, judge.watched
+    if have < total - 2:  # the first and the last are rarely whole
+        out.append(
+            v.Sentence(
+                f"{total - have} of {total} seconds were not watched whole; they count as unknown.", _coverage(judge)
+            )
+        )
+    out += _recorder(judge)
+    return out
+
+
+def _recorder(judge: Judge) -> list[v.Sentence]:
+    info, evidence = judge.evaluator.recording.info, _coverage(judge)
+    out = []
+    late = (
+        sum(row[4] or 0 for row in judge.evidence["recording_coverage"].rows if isinstance(row[4], int))
+        if "recording_coverage" in judge.evidence
+        else 0
+    )
+    if late:
+        out.append(
+            v.Sentence(
+                f"{format_count(late)} rows came after their second had been closed: they count here, but "
+                "could not when it was judged live.",
+                evidence,
+            )
+        )
+    for name, probe in sorted(info["probes"].items()):
+        if probe.get("state") == "partial" and any(t in judge.scenario.tables for t in _tables(name)):
+            out.append(
+                v.Sentence(
+                    f"The probe {name} could not see everything: {probe.get('why') or 'no reason given'}.", evidence
+                )
+            )
+    if info.get("scope"):
+        out.append(
+            v.Sentence(
+                "Only one part of the node was recorded (a process tree or a cgroup); what ran outside of it "
+                "is not here, though metrics are of the whole node.",
+                evidence,
+            )
+        )
+    return out
+
+
+def _tables(probe: str) -> tuple[str, ...]:
+    from ..probes import all_probes
+
+    found = all_probes().get(probe)
+    return () if found is None else tuple(t.name for t in found.tables)
+
+
+def lost_rows(judge: Judge) -> int:
+    """Rows lost, of all tables that the scenario needs."""
+    return sum(sum(seconds.values()) for table, seconds in judge.lost.items() if table in judge.scenario.tables)
+
+
+def _coverage(judge: Judge) -> tuple[str, ...]:
+    _own(judge, "coverage", "What was watched", COVERAGE_EVIDENCE)
+    return ("recording_coverage",)
+
+
+def _loss(judge: Judge) -> list[dict[str, Any]]:
+    return _own(judge, "loss", "What was lost", LOSS_EVIDENCE)
+
+
+def _gaps(judge: Judge) -> list[dict[str, Any]]:
+    return _own(judge, "gaps", "Times of which nothing is known", GAPS_EVIDENCE)
+
+
+def _own(judge: Judge, table: str, title: str, sql: str) -> list[dict[str, Any]]:
+    name = f"recording_{table}"
+    if name in judge.evidence:
+        found = judge.evidence[name]
+        return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+    if table not in judge.evaluator.recording.tables:
+        judge.evidence[name] = v.Evidence(name, f"{title} (the recording has no such table)", "", {}, (), (), 0)
+        return []
+    params: dict[str, int | str] = {"node": judge.node, "from_ns": judge.start, "to_ns": judge.end}
+    return judge.ask(name, title, sql, params, params)

@@ -1,0 +1,99 @@
+"""What a replay gives: verdicts, alarms and signals.
+
+In: an Evaluator. Out: Result. Never: evaluates anything itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..units import SECOND
+from ..verdict import Verdict
+from .judge import Judge
+from .loss import read_loss
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .evaluate import Evaluator
+
+ALARM_COLUMNS = ("scenario", "alarm", "title", "node", "label", "state", "onset_ns", "from_ns", "to_ns", "peak", "unit")
+SIGNAL_COLUMNS = ("scenario", "signal", "second", "node", "label", "value", "unit")
+
+
+@dataclass(frozen=True)
+class Result:
+    """Verdicts (one for each scenario and node), and the tables they rest on."""
+
+    verdicts: tuple[Verdict, ...]
+    alarm_rows: tuple[tuple[Any, ...], ...]
+    signal_rows: tuple[tuple[Any, ...], ...]
+
+    @cached_property
+    def alarms(self) -> pd.DataFrame:
+        """One row is one stretch of time in which an alarm was on.
+
+        scenario, alarm, title, node, label; state: warn or crit, the worst; onset_ns: start of the first second that met
+        the threshold; from_ns: when it was raised; to_ns: when it ended, null while still on; peak, in unit.
+        """
+        import pandas as pd
+
+        frame = pd.DataFrame(list(self.alarm_rows), columns=list(ALARM_COLUMNS))
+        return frame.astype({"onset_ns": "Int64", "from_ns": "Int64", "to_ns": "Int64", "peak": "float64"})
+
+    @cached_property
+    def signals(self) -> pd.DataFrame:
+        """One row is one signal in one second, with node and label: value, null where the second was not watched."""
+        import pandas as pd
+
+        frame = pd.DataFrame(list(self.signal_rows), columns=list(SIGNAL_COLUMNS))
+        return frame.astype({"second": "int64", "value": "float64"})
+
+    @property
+    def exit_code(self) -> int:
+        """0 all quiet, 3 a scenario fired, 4 one cannot tell."""
+        states = {verdict.state for verdict in self.verdicts}
+        return 3 if "fired" in states else 4 if "cannot_tell" in states else 0
+
+    def __repr__(self) -> str:
+        lines = [f"{v.scenario} on {v.node}: {v.state}" for v in self.verdicts]
+        return f"<Result: {'; '.join(lines) or 'nothing to judge'}>"
+
+
+def result(evaluator: Evaluator) -> Result:
+    """Judge what an evaluator has seen."""
+    start = evaluator.first or 0
+    lost = read_loss(evaluator.query, start, evaluator.next or start)
+    verdicts = tuple(
+        Judge(evaluator, scenario, node, lost).verdict()
+        for scenario in evaluator.scenarios
+        for node in evaluator.recording.nodes
+    )
+    alarms, signals = [], []
+    for track in evaluator.tracks or ():
+        name, signal = track.scenario.name, track.signal
+        for (node, label), series in sorted([*track.series.items(), *track.idle.items()]):
+            signals += [
+                (name, signal.name, series.start + at * SECOND, node, label, value, signal.unit)
+                for at, value in enumerate(series.values)
+            ]
+            for machine in series.machines:
+                alarms += [
+                    (
+                        name,
+                        machine.alarm.name,
+                        machine.alarm.title,
+                        node,
+                        label,
+                        i.state,
+                        i.onset_ns,
+                        i.raised_ns,
+                        i.to_ns,
+                        i.peak,
+                        signal.unit,
+                    )
+                    for i in machine.incidents
+                ]
+    return Result(verdicts, tuple(sorted(alarms, key=lambda a: (a[0], a[7], a[1:5]))), tuple(signals))

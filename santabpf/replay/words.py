@@ -1,0 +1,47 @@
+"""Numbers and conditions of signals and alarms, in words.
+
+In: values in a signal's unit. Out: text. Pure.
+"""
+
+from __future__ import annotations
+
+from ..scenarios import Alarm, Signal, Threshold
+from ..units import format_bytes, format_count, format_duration, format_ratio
+
+PPM = 1_000_000
+_LOOKUPS = {"avg": "average", "max": "largest", "min": "smallest", "sum": "sum", "count": "seconds with any"}
+_OPS = {">": "above", ">=": "at least", "<": "below", "<=": "at most"}
+
+
+def format_value(value: float, unit: str) -> str:
+    """A signal's value for people."""
+    if unit == "ratio":
+        return format_ratio(value)
+    if unit == "ns":
+        return format_duration(value)
+    if unit == "bytes":
+        return format_bytes(value)
+    return format_count(value) if value == round(value) else f"{value:.3g}"
+
+
+def whole(value: float | None, unit: str) -> int | None:
+    """A signal's value as a whole number: ratios in parts per million, counts in thousandths, the rest as it is."""
+    if value is None:
+        return None
+    return round(value * {"ratio": PPM, "count": 1000}.get(unit, 1))
+
+
+def column(unit: str) -> str:
+    """The name of a column that holds `whole` values."""
+    return {"ratio": "value_ppm", "count": "value_thousandths", "ns": "value_ns", "bytes": "value_bytes"}.get(
+        unit, "value"
+    )
+
+
+def condition(alarm: Alarm, signal: Signal, threshold: Threshold) -> str:
+    """average of short_cpu over 6 s above 5.0 %"""
+    return (
+        f"{_LOOKUPS[alarm.lookup]} of {signal.name} over {alarm.over_s} s {_OPS[threshold.op]} "
+        f"{format_value(threshold.value, 'count' if alarm.lookup == 'count' else signal.unit)}"
+        + (f" for {alarm.for_s} s" if alarm.for_s else "")
+    )

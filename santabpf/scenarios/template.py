@@ -1,0 +1,202 @@
+"""The words of a scenario: Jinja2 templates and conditions that can fill in numbers and nothing else.
+
+In: a template's text, and values that are plain: dicts, lists, text, whole numbers. Out: one line of text.
+Never: an attribute, a call, a macro, an import, a loop in a loop, a control character that came from data.
+
+A template is checked node by node when it is loaded; what is not on the list below is refused with its line.
+"""
+
+from __future__ import annotations
+
+import shlex
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2 import meta, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from ..errors import BadScenario, nearest
+from ..units import format_bytes, format_count, format_duration, format_ratio, format_utc
+
+_ALLOWED = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Name,
+    nodes.Getattr,
+    nodes.Getitem,
+    nodes.Const,
+    nodes.Filter,
+    nodes.If,
+    nodes.CondExpr,
+    nodes.For,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.Add,
+    nodes.Sub,
+    nodes.Mul,
+    nodes.FloorDiv,
+    nodes.Mod,
+    nodes.Neg,
+    nodes.Concat,
+    nodes.Tuple,
+    nodes.List,
+    nodes.Assign,
+)
+#: Categories of characters that change how others are shown, or are shown as nothing.
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def visible(text: str) -> str:
+    """Text in which no character acts: controls, line ends, direction marks become escapes.
+
+    >>> visible("a\\x1b[31m\\n")
+    'a\\\\x1b[31m\\\\n'
+    """
+    return "".join(
+        c.encode("unicode_escape", "backslashreplace").decode() if unicodedata.category(c) in _UNSEEN else c
+        for c in text
+    )
+
+
+def command(argv: Sequence[str] | None) -> str:
+    """A command line as one would type it; '?' where it is not known."""
+    return " ".join(visible(shlex.quote(word)) for word in argv) if argv else "?"
+
+
+def rate(thousandths: int) -> str:
+    """Thousandths as a decimal with three digits: 95250 -> 95.2."""
+    return f"{thousandths / 1000:.3g}"
+
+
+FILTERS: dict[str, Any] = {
+    "duration": format_duration,  # ns
+    "bytes": format_bytes,
+    "ratio": lambda ppm: format_ratio(ppm / 1_000_000),  # parts per million
+    "count": format_count,
+    "utc": format_utc,  # ns since the epoch
+    "clock": lambda ts_ns: format_utc(ts_ns, date=False),
+    "rate": rate,
+    "command": command,
+    "length": len,
+    "join": lambda items, glue=", ": glue.join(str(i) for i in items),
+    "unit": lambda cgroup: str(cgroup or "").rstrip("/").rsplit("/", 1)[-1],
+}
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Dots mean keys of a mapping (or of Jinja's loop); attributes do not exist."""
+
+    intercepted_binops = frozenset(["*"])
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, Mapping) and attribute in obj:
+            return obj[attribute]
+        if type(obj).__name__ == "LoopContext" and attribute in ("first", "last", "index"):
+            return getattr(obj, attribute)
+        return self.undefined(obj=obj, name=attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(obj, (Mapping, list)):
+            try:
+                return obj[argument]
+            except (KeyError, IndexError, TypeError):
+                pass
+        return self.undefined(obj=obj, name=argument)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if not (isinstance(left, int) and isinstance(right, int)):
+            raise SecurityError("only whole numbers can be multiplied")
+        return left * right
+
+
+def _finalize(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return command([str(v) for v in value])
+    return "?" if value is None else visible(str(value))
+
+
+def _environment() -> _Environment:
+    env = _Environment(undefined=jinja2.StrictUndefined, autoescape=False, finalize=_finalize)
+    env.globals.clear()
+    env.filters.clear()
+    env.filters.update(FILTERS)
+    env.tests.clear()
+    return env
+
+
+_ENV = _environment()
+
+
+@dataclass(frozen=True)
+class Template:
+    """A checked template, or (is_condition) a checked expression that is true or false."""
+
+    text: str
+    path: Path
+    key: str
+    line: int
+    is_condition: bool = False
+
+    @property
+    def where(self) -> str:
+        """file:line: key"""
+        return f"{self.path}:{self.line}: {self.key}"
+
+    def names(self) -> set[str]:
+        """The values it asks for."""
+        return meta.find_undeclared_variables(self._parse())
+
+    def _parse(self) -> nodes.Template:
+        try:
+            return _ENV.parse(f"{{{{ {self.text} }}}}" if self.is_condition else self.text)
+        except jinja2.TemplateSyntaxError as exc:
+            raise BadScenario(f"{self.path}:{self.line + exc.lineno - 1}: {self.key}: {exc.message}") from exc
+
+    def check(self, known: Mapping[str, Any]) -> None:
+        """Raises BadScenario with file and line for anything that is not allowed or not known."""
+        tree = self._parse()
+        self._check(tree, loops=0)
+        for name in sorted(self.names()):
+            if name not in known:
+                raise BadScenario(f"{self.where}: there is no {name!r} to fill in; {nearest(name, known)}")
+
+    def _check(self, node: nodes.Node, loops: int) -> None:
+        def refuse(what: str) -> BadScenario:
+            return BadScenario(f"{self.path}:{self.line + node.lineno - 1}: {self.key}: {what}")
+
+        if not isinstance(node, _ALLOWED):
+            raise refuse(f"{type(node).__name__.lower()} can't be used in a scenario's words")
+        if isinstance(node, nodes.Filter) and node.name not in FILTERS:
+            raise refuse(f"there is no filter {node.name!r}; {nearest(node.name, FILTERS)}")
+        if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
+            raise refuse(f"{node.attr!r} can't be reached from a scenario's words")
+        if isinstance(node, nodes.For):
+            loops += 1
+            if loops > 1 or node.recursive:
+                raise refuse("a loop can't stand in a loop")
+        for child in node.iter_child_nodes():
+            self._check(child, loops)
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """Fill in; runs of white space in the template become one space. Raises BadScenario."""
+        try:
+            return " ".join(_ENV.from_string(self.text).render(values).split())
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as exc:
+            raise BadScenario(f"{self.where}: {exc}") from exc
+
+    def is_true(self, values: Mapping[str, Any]) -> bool:
+        """The condition's answer. Raises BadScenario."""
+        try:
+            value = _ENV.compile_expression(self.text, undefined_to_none=False)(values)
+            return bool(value)
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as exc:
+            raise BadScenario(f"{self.where}: {exc}") from exc
