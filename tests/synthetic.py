@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
+from santabpf.probes import get_probe
+from santabpf.recording import Writer
+from santabpf.tables import table_schema
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -111,3 +117,63 @@ def _seconds(rng: random.Random, hostile: bool) -> dict[str, list[dict[str, Any]
     rows["alarms"] = [{**alarm, "state": "warn", "from_ns": START + 6 * S, "to_ns": START + 8 * S, "peak": 0.3},
                       {**alarm, "state": "crit", "from_ns": START + 8 * S, "to_ns": None, "peak": 0.51}]
     return rows
+
+
+def record(path: Path, jobs: int = 400, *, hostile: bool = False, without: Sequence[str] = ()) -> Path:
+    """A recording of this node: all columns of every table, null where the rows above say nothing."""
+    made = tables(jobs, hostile=hostile)
+    probes = ["exec", "exit", "fork", "processes", "process_cpu", "metrics", "runq"]
+    info = {
+        "nodes": {"node-1": {"kernel": "6.18", "machine": "x86_64", "cpus": 2, "clock_tick_hz": 100, "page_bytes": 4096,
+                             "memory_bytes": 4 << 30, "boot_id": "0" * 32, "cgroup_version": 2}},
+        "probes": {name: {"params": {}, "state": "on", "why": None} for name in probes if name not in without},
+        "scenarios": ["short_lived_jobs"], "created_ns": START,
+    }
+    made["metrics"], made["process_cpu"] = _living(made["exit"])
+    made["clock"] = pa.table({"ts_ns": [START], "against": ["node"], "offset_ns": [1], "error_ns": [1500], "epoch": [0]})
+    watched = [(name, probe) for probe in info["probes"] for name in (t.name for t in get_probe(probe).tables)]
+    made["coverage"] = pa.Table.from_pylist([
+        {"ts_ns": START + (second + 1) * S, "span_ns": S, "probe": probe, "table": name, "late": 0,
+         "rows": _count(made.get(name), second)}
+        for second in range(SECONDS) for name, probe in watched])
+    if hostile:
+        made["gaps"] = made["gaps"].set_column(4, "detail", pa.array([" ".join(HOSTILE)]))
+    with Writer(path, info=info) as writer:
+        for name in [*(name for name, _ in watched), "loss", "gaps", "clock", "receipt", "coverage"]:
+            if name in made:
+                for batch in _whole(name, made[name]).to_batches():
+                    writer.append("node-1", name, batch)
+    return path
+
+
+def _count(table: pa.Table | None, second: int) -> int:
+    if table is None or table.num_rows == 0:
+        return 0
+    return sum(1 for ts in table["ts_ns"].to_pylist() if START + second * S < ts <= START + (second + 1) * S)
+
+
+def _living(exits: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """metrics that add up with the exits, and a redis that is busy beside them."""
+    metrics, living = [], []
+    ends = list(zip(exits["ts_ns"].to_pylist(), exits["cpu_ns"].to_pylist(), strict=True))
+    for second in range(SECONDS):
+        start = START + second * S
+        busy = 120 * MS + sum(cpu for ts, cpu in ends if start <= ts < start + S)
+        row = {name: 0 for name in table_schema("metrics").names if name.startswith("cpu_")}
+        metrics.append({**row, "ts_ns": start + S, "span_ns": S, "cpu_user_ns": busy, "cpu_idle_ns": max(0, 2 * S - busy)})
+        living.append({"ts_ns": start + S, "span_ns": S, "start_ns": 3000 * MS, "tgid": 300, "ptgid": 1, "user_ns": 80 * MS,
+                       "system_ns": 40 * MS, "rss_bytes": 9 << 20, "threads": 4, "comm": "redis-server"})
+    return pa.Table.from_pylist(metrics), pa.Table.from_pylist(living)
+
+
+def _whole(name: str, table: pa.Table) -> pa.Table:
+    """All declared columns in their order; what is not there is null, or what stands in every row of such a node."""
+    schema = table_schema(name).arrow
+    usual = {"uid": 0, "cgroup": "system.slice/cron.service", "argv_truncated": False, "core_dumped": False, "threads": 1,
+             "argv_bytes": 10, "filename": "", "is_kernel": False}
+    columns = [
+        table[field.name].cast(field.type) if field.name in table.column_names
+        else pa.array([usual.get(field.name)] * table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema).combine_chunks()

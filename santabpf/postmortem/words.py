@@ -97,16 +97,17 @@ def timeline(rec: Recording, result: Result) -> Words:
     """What happened when, in UTC: alarms, what the verdicts found, gaps, start and end of the recording."""
     start, end = rec.window
     several = len({v.node for v in result.verdicts}) > 1
-    moments = [(start, "", "recording started"), (end, "", "recording ended" if rec.state == "complete" else
-                                                   f"recording {rec.state}")]
+    moments = []
+    if not any(verdict.timeline for verdict in result.verdicts):
+        moments = [(start, "", "Recording starts."), (end, "", "Recording ends.")]
     for verdict in ranked(result):
         where = verdict.node if several else ""
         moments += [(moment.ts_ns, where, moment.text) for moment in verdict.timeline]
     if "gaps" in rec:
         moments += [(gap["ts_ns"], gap["node"] if several else "",
-                     f"nothing is known of {gap['table'] or 'any table'}"
+                     f"Nothing is known of {gap['table'] or 'any table'}"
                      f"{'' if gap['end_ns'] is None else ' for ' + format_duration(gap['end_ns'] - gap['ts_ns'])}"
-                     f" ({(gap['reason'] or '').replace('_', ' ')})") for gap in rec["gaps"].arrow().to_pylist()]
+                     f" ({(gap['reason'] or '').replace('_', ' ')}).") for gap in rec["gaps"].arrow().to_pylist()]
     dates = len({moment[0] // (86_400 * SECOND) for moment in moments}) > 1
     columns = [Col("UTC", "code"), *([Col("node")] if several else []), Col("what happened")]
     rows = [[format_utc(ts, date=dates), *([node] if several else []), text] for ts, node, text in sorted(set(moments))]
