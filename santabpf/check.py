@@ -1,37 +1,38 @@
 """Can a node be recorded? In: a node. Out: what works there, what is degraded, what is missing, and what mends it.
 
-It connects, becomes root and starts the elf in its `check` mode, as a recording would; it loads no probe and leaves
-nothing behind. What is wrong with a node is its answer, never an exception.
+It connects, becomes root and starts the elf with every probe, as a recording would, and ends it as soon as it has said
+hello. It keeps nothing and leaves nothing behind. What is wrong with a node is its answer, never an exception.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from . import wire
 from .errors import CannotConnect, NodeError
-from .launch import launch
+from .launch import PYTHON, launch
+from .probes import all_probes
+from .probes.source import plan
 from .transport import Transport, open_transport
 from .units import format_bytes
 
 State = Literal["works", "degraded", "missing"]
-PLAN = {"version": 1, "check": True}
 
 #: what a capability is for, and how to get it where it is lacking
 CAPABILITIES = {
     "bpf_stats": ("what BPF itself costs", "can't be measured", "record as root"),
     "kallsyms": ("names of kernel functions", "are hidden", "sysctl -w kernel.kptr_restrict=1"),
 }
-#: ID or ID_LIKE in /etc/os-release -> how the elf's one need is installed there
+#: ID or ID_LIKE in /etc/os-release -> how the elf's own needs are installed there
 INSTALL = {
-    "debian": "apt-get install --no-install-recommends python3-bpfcc",
-    "ubuntu": "apt-get install --no-install-recommends python3-bpfcc",
-    "fedora": "dnf install python3-bcc",
-    "rhel": "dnf install python3-bcc",
-    "suse": "zypper install python3-bcc",
-    "arch": "pacman -S python-bcc",
-    "alpine": "apk add py3-bcc",
+    "debian": "apt-get install --no-install-recommends python3 python3-bpfcc",
+    "ubuntu": "apt-get install --no-install-recommends python3 python3-bpfcc",
+    "fedora": "dnf install python3 python3-bcc",
+    "rhel": "dnf install python3 python3-bcc",
+    "suse": "zypper install python3 python3-bcc",
+    "arch": "pacman -S python python-bcc",
+    "alpine": "apk add python3 py3-bcc",
 }
 
 
@@ -88,63 +89,88 @@ def check(node: str = "local", **options: Any) -> CheckResult:
 
 
 def check_elf(transport: Transport) -> list[Finding]:
-    """Start the elf in its check mode and read what it says."""
+    """Start the elf with every probe and read what it says."""
     reader = wire.Reader()
     hello: dict[str, Any] | None = None
     troubles: list[dict[str, Any]] = []
     try:
-        with launch(transport, PLAN) as stream:
+        with launch(transport, plan([(probe, {}) for probe in all_probes().values()])) as stream:
             for chunk in stream:
                 for frame in reader.feed(chunk):
                     if frame.kind == wire.HELLO:
                         hello = frame.json()
+                        stream.stop()
                     elif frame.kind == wire.TROUBLE:
                         troubles.append(frame.json())
     except NodeError as exc:
-        return [*_works(hello), *_troubles(troubles, transport), _lack("recorder", exc, transport.name)]
+        lack = _lack("recorder", exc, transport.name)
+        if f"no {PYTHON}" in exc.message:
+            lack = replace(lack, name="python", what_to_do=_install_command(transport) or exc.what_to_do)
+        return [*_facts(hello, troubles), lack]
     except wire.BadFrame as exc:
-        return [*_works(hello), Finding("recorder", "missing", f"it speaks in another way than expected: {exc}")]
-    return [*_works(hello), *_troubles(troubles, transport)]
+        return [*_facts(hello, troubles), Finding("recorder", "missing", f"its frames are none: {exc}")]
+    return _facts(hello, troubles)
 
 
 def install_command(os_release: str) -> str:
-    """/etc/os-release -> the command that installs bcc for Python there; empty when the distribution is not known."""
+    """/etc/os-release -> the command that installs Python and bcc; empty when the distribution is not known."""
     said = dict(line.partition("=")[::2] for line in os_release.splitlines() if "=" in line)
     ids = [said.get("ID", ""), *said.get("ID_LIKE", "").strip('"').split()]
     return next((INSTALL[name] for value in ids for name in [value.strip('"').split("-")[0]] if name in INSTALL), "")
 
 
-def _works(hello: dict[str, Any] | None) -> list[Finding]:
+def _facts(hello: dict[str, Any] | None, troubles: list[dict[str, Any]]) -> list[Finding]:
+    """What the elf has said, as findings: first what works, then what does not."""
+    found = _troubles(troubles)
     if hello is None:
-        return []
+        return found
     memory, cpus = hello.get("memory_bytes"), hello.get("cpus")
     machine = f"{hello.get('machine')}, {cpus} CPUs" + (f", {format_bytes(memory)}" if memory else "")
-    found = [
-        Finding("kernel", "works", f"Linux {hello.get('kernel')} on {machine}"),
-        Finding("python", "works", f"{hello.get('python')}"),
-    ]
+    found.append(Finding("kernel", "works", f"Linux {hello.get('kernel')} on {machine}"))
+    found.append(Finding("python", "works", f"Python {hello.get('python')}"))
     if hello.get("bcc"):
-        found.append(Finding("bcc", "works", f"{hello['bcc']}"))
-    for name, has in sorted((hello.get("capabilities") or {}).items()):
+        found.append(Finding("bcc", "works", f"BCC {hello['bcc']}"))
+        found += _capabilities(hello.get("capabilities") or {})
+    found += _probes(hello.get("probes") or {}, {trouble.get("probe") for trouble in troubles})
+    return sorted(found, key=lambda finding: ("works", "degraded", "missing").index(finding.state))
+
+
+def _capabilities(capabilities: dict[str, bool]) -> list[Finding]:
+    found = []
+    for name, has in sorted(capabilities.items()):
         what, lack, how = CAPABILITIES.get(name, (name, "is lacking", ""))
         found.append(Finding(name, "works", what) if has else Finding(name, "degraded", f"{what} {lack}", how))
     return found
 
 
-def _troubles(troubles: list[dict[str, Any]], transport: Transport) -> list[Finding]:
+def _probes(probes: dict[str, dict[str, Any]], told: set[str | None]) -> list[Finding]:
+    """told: the probes that a trouble is about, which needs not be said twice."""
     found = []
-    for trouble in troubles:
-        how = trouble.get("what_to_do") or ""
-        if trouble.get("code") == "no_bcc":
-            how = install_command(_os_release(transport)) or how
-        state: State = "missing" if trouble.get("fatal") else "degraded"
-        found.append(Finding(str(trouble.get("probe") or trouble.get("code")), state, str(trouble.get("message")), how))
+    loaded = sorted(name for name, probe in probes.items() if probe.get("state") == "on")
+    if loaded:
+        found.append(Finding("probes", "works", ", ".join(loaded)))
+    for name, probe in sorted(probes.items()):
+        if name in loaded or name in told:
+            continue
+        lacks = ", ".join(probe.get("missing") or [])
+        why = probe.get("why") or (f"this kernel does not have {lacks}" if lacks else "no reason is known")
+        what = "does without" if probe.get("state") == "partial" else "can't be used"
+        found.append(Finding(f"probe {name}", "degraded", f"{what}: {why}"))
     return found
 
 
-def _os_release(transport: Transport) -> str:
+def _troubles(troubles: list[dict[str, Any]]) -> list[Finding]:
+    found = []
+    for trouble in troubles:
+        name = f"probe {trouble['probe']}" if trouble.get("probe") else str(trouble.get("code"))
+        state: State = "missing" if trouble.get("fatal") else "degraded"
+        found.append(Finding(name, state, str(trouble.get("message")), trouble.get("what_to_do") or ""))
+    return found
+
+
+def _install_command(transport: Transport) -> str:
     try:
-        return transport.run(["cat", "/etc/os-release"]).out.decode("utf-8", "replace")
+        return install_command(transport.run(["cat", "/etc/os-release"]).out.decode("utf-8", "replace"))
     except NodeError:
         return ""
 
