@@ -36,7 +36,97 @@ make|has make|builds, in that drill
 procps|has ps|lists processes in the tests
 redis-server|has redis-server|a busy server, in a drill that must stay quiet
 redis-tools|has redis-benchmark|makes it busy
-apache2|has apache2|another busy server, in that drill
+apache2-bin|has apache2|another busy server, in that drill (without its service)
+wrk|has wrk|makes it busy
+END
+}
+bench_packages() {
+    cat << 'END'
+bpftrace|has bpftrace|SantaBPF is measured beside it
+linux-perf|has perf|SantaBPF is measured beside it; it makes the load, too
+END
+}
+
+wanted() {
+    case $level in
+    python) ;;
+    demo) demo_packages ;;
+    test) demo_packages && test_packages ;;
+    bench) demo_packages && test_packages && bench_packages ;;
+    *) say "no level $level: python, demo, test or bench" && exit 2 ;;
+    esac
+}
+
+lacking() { # the lines of what is not there
+    wanted | while IFS='|' read -r name check why; do
+        eval "$check" > /dev/null 2>&1 || printf '%s|%s\n' "$name" "$why"
+    done
+}
+
+restore_policy() {
+    rm -f "$policy"
+    if [ -e "$saved" ]; then mv "$saved" "$policy"; fi
+}
+
+# Packages start and enable their services when they are installed. A policy-rc.d that forbids it stands there for as
+# long as apt-get runs (one that was there is put back, whatever happens), and what got enabled is disabled again.
+install() { # package names
+    before=$(enabled)
+    if [ -e "$saved" ]; then restore_policy; fi # an earlier run was killed
+    if [ -e "$policy" ]; then mv "$policy" "$saved"; fi
+    trap restore_policy EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    printf '#!/bin/sh\n# SantaBPF: no service is started while its packages are installed\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+    status=0
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 \
+        install --no-install-recommends "$@" > "$log" 2>&1 || status=$?
+    restore_policy
+    trap - EXIT INT TERM HUP
+    for service in $(enabled); do
+        case " $before " in *" $service "*) continue ;; esac
+        case $service in
+        rc:*) update-rc.d "${service#rc:}" disable > /dev/null 2>&1 || true ;;
+        *) systemctl disable --quiet "$service" > /dev/null 2>&1 || true ;;
+        esac
+        say "${service#rc:} will not start at boot either: disabled"
+    done
+    return $status
+}
+
+enabled() { # those of the servers below that would start at boot, in one line: units of systemd, rc:NAME of init scripts
+    for link in /etc/systemd/system/*.wants/*; do
+        case ${link##*/} in
+        ssh.* | sshd.* | redis*.service | apache*.service) if [ -L "$link" ]; then printf '%s ' "${link##*/}"; fi ;;
+        esac
+    done
+    for link in /etc/rc2.d/S*; do
+        name=${link##*/S??}
+        case $name in
+        ssh | redis* | apache*) printf 'rc:%s ' "$name" ;;
+        esac
+    done
+}
+
+packages() {
+    cat << 'END'
+python3-bpfcc|/usr/bin/python3 -c 'import bcc'|compiles and loads BPF programs; nothing can be recorded without it
+END
+}
+test_packages() {
+    cat << 'END'
+openssh-server|test -x /usr/sbin/sshd|the tests record over an sshd of their own on loopback
+openssh-client|has ssh|asked how hosts are reached (ssh -G); makes the keys of the tests
+chromium|has chromium|the tests open reports in it, with the network off
+fonts-dejavu-core|test -d /usr/share/fonts/truetype/dejavu|so that it has letters to draw
+gcc|has gcc|compiles, in a drill that must stay quiet
+libc6-dev|test -e /usr/include/stdio.h|what is compiled there includes it
+make|has make|builds, in that drill
+procps|has ps|lists processes in the tests
+redis-server|has redis-server|a busy server, in a drill that must stay quiet
+redis-tools|has redis-benchmark|makes it busy
+apache2-bin|has apache2|another busy server, in that drill (without its service)
 wrk|has wrk|makes it busy
 END
 }
@@ -122,7 +212,7 @@ make|has make|builds, in that drill
 procps|has ps|lists processes in the tests
 redis-server|has redis-server|a busy server, in a drill that must stay quiet
 redis-tools|has redis-benchmark|makes it busy
-apache2|has apache2|another busy server, in that drill
+apache2-bin|has apache2|another busy server, in that drill (without its service)
 wrk|has wrk|makes it busy
 END
 }

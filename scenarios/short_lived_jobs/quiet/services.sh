@@ -1,6 +1,6 @@
 #!/bin/sh
 # A look-alike: a busy redis and a busy apache, with small cron-like jobs beside them, for SECONDS.
-# Both run with configurations of their own, on the cell's loopback and tmpfs. Needs redis-server, redis-tools, apache2
+# Both run with configurations of their own, on the cell's loopback and tmpfs. Needs redis-server, redis-tools, apache2-bin
 # and wrk; exits 77 without them.
 set -eu
 cd "${SANTABPF_CELL:?run this with: santabpf drill short_lived_jobs --variant services}"
