@@ -53,7 +53,6 @@ wanted() {
     demo) demo_packages ;;
     test) demo_packages && test_packages ;;
     bench) demo_packages && test_packages && bench_packages ;;
-    *) say "no level $level: python, demo, test or bench" && exit 2 ;;
     esac
 }
 
@@ -143,7 +142,6 @@ wanted() {
     demo) demo_packages ;;
     test) demo_packages && test_packages ;;
     bench) demo_packages && test_packages && bench_packages ;;
-    *) say "no level $level: python, demo, test or bench" && exit 2 ;;
     esac
 }
 
@@ -229,7 +227,6 @@ wanted() {
     demo) demo_packages ;;
     test) demo_packages && test_packages ;;
     bench) demo_packages && test_packages && bench_packages ;;
-    *) say "no level $level: python, demo, test or bench" && exit 2 ;;
     esac
 }
 
@@ -342,10 +339,14 @@ python() {
     say "Python packages into $venv, once (a minute or two): $(grep -c == requirements.lock), pinned in requirements.lock"
     rm -rf "$venv"
     "$python" -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check -r requirements.lock
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
     touch "$venv/set-up-$stamp"
 }
 
+case $level in
+python | demo | test | bench) ;;
+*) say "no level $level: python, demo, test or bench" && exit 2 ;;
+esac
 packages
 python
