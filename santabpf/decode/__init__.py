@@ -4,6 +4,8 @@
     snapshots.py  readings of maps and of /proc -> the rows between two of them
     coverage.py   watermarks -> which seconds are closed, and what was watched in them
     own.py        what an elf says of itself -> rows of loss, receipt and clock
+    hello.py      what an elf says first, and its complaints, checked
+    said.py       values out of JSON, checked one by one
     columns.py    one C field -> one Arrow array
     times.py      monotonic ns -> UTC ns; readings -> spans
     stream.py     the Decoder that ties them together

@@ -34,6 +34,7 @@ class Coverage:
     def __init__(self, armed_ns: int) -> None:
         self.armed_ns = self.tick_ns = armed_ns
         self.closed_until_ns = second_of(armed_ns)
+        self.has_closed = False  # a second in which anything was watched
         self._watches: dict[str, Watch] = {}
         self._points: dict[str, Watch] = {}  # tables that are read once, at the start
 
@@ -111,6 +112,7 @@ class Coverage:
                     rows.append(_row(watch, watch.until_ns, 0, sum(watch.rows.values())))
                     del self._points[table]
         self.closed_until_ns = max(self.closed_until_ns, until_ns)
+        self.has_closed = self.has_closed or bool(rows)
         return rows
 
     def _of(self, table: str) -> list[Watch]:

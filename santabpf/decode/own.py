@@ -10,36 +10,14 @@ from typing import Any
 
 from ..probes import Probe
 from ..units import MS, SECOND
-from ..wire import BadFrame
-from .times import LIMIT_NS, Span
+from .said import mapping, number, text
+from .times import Span
 
 Row = dict[str, Any]
 #: A change of the node's UTC clock against its monotonic clock that is more than slewing.
 STEP_NS = 100 * MS
 COUNTERS = ("reserve_failed", "map_full", "buffer_dropped")
 PARTS = ("elf", "compiler", "transport")
-
-
-def number(value: Any, what: str) -> int | None:
-    """A whole number or null out of JSON. Raises BadFrame."""
-    if value is not None and (type(value) is not int or not -LIMIT_NS <= value <= LIMIT_NS):
-        raise BadFrame(f"{what} is {str(value)[:40]!r}, no whole number")
-    return value
-
-
-def known(value: Any, what: str, low: int = 0, high: int = LIMIT_NS) -> int:
-    """A whole number within bounds. Raises BadFrame."""
-    checked = number(value, what)
-    if checked is None or not low <= checked <= high:
-        raise BadFrame(f"{what} is {checked}, not within {low} and {high}")
-    return checked
-
-
-def mapping(value: Any, what: str) -> dict[str, Any]:
-    """A JSON object; an absent one is empty. Raises BadFrame."""
-    if value is not None and not isinstance(value, dict):
-        raise BadFrame(f"{what} is no object")
-    return value or {}
 
 
 class Counters:
@@ -109,7 +87,7 @@ class Receipt:
                 row["private_bytes"] = number(mapping(parts[part], part).get("private_bytes"), "private_bytes")
                 out.append(row)
         for name in sorted(programs):
-            out.append(self._row(f"program:{name}", mapping(programs[name], name), ("runs", "run_ns")))
+            out.append(self._row(f"program:{text(name)}", mapping(programs[name], name), ("runs", "run_ns")))
         return [
             {"ts_ns": span.ts_ns, "span_ns": span.span_ns, **row}
             for row in out

@@ -17,19 +17,19 @@ from .. import wire
 from ..probes import Probe, Table, get_probe
 from ..probes.procfs import Facts
 from ..tables import table_schema
-from ..units import HOUR, SECOND
+from ..units import SECOND
 from ..wire import BadFrame, Frame
 from .columns import Stats
 from .coverage import Coverage
-from .own import Clocks, Loss, Receipt, Row, known, mapping
+from .hello import JUMP_NS, clean_hello, clean_trouble
+from .own import Clocks, Loss, Receipt, Row
 from .ring import RingTable
+from .said import known, text
 from .snapshots import MapTable, ProcTable
 from .times import Clock, Readings
 
 #: Raw bytes of one ring that wait to become a batch.
 KEEP_BYTES = 4 << 20
-#: A node's monotonic clock does not jump; a frame from further ahead than this is no frame of this recording.
-JUMP_NS = 24 * HOUR
 KEEP_TROUBLES = 1000
 
 
@@ -51,9 +51,9 @@ class Planned(NamedTuple):
 class Decoder:
     """Feed it what came; it returns the rows that are ready.
 
-    hello             the elf's HELLO, None before it came
+    hello             the elf's HELLO, its values checked; None before it came
     troubles          what the elf complained of
-    closed_until_ns   UTC; the rows of all seconds before it have been returned (0 before HELLO)
+    closed_until_ns   UTC; the rows of all seconds before it have been returned (0 before the first is closed)
     ended             why the stream ended before its time, in words; None while, or if, all is well
     stats             what has been seen so far
     """
@@ -78,7 +78,7 @@ class Decoder:
     @property
     def closed_until_ns(self) -> int:
         """UTC; no row of a second before this will come any more, but for late ones."""
-        return 0 if self._coverage is None else self._coverage.closed_until_ns
+        return self._coverage.closed_until_ns if self._coverage is not None and self._coverage.has_closed else 0
 
     def feed(self, chunk: bytes, received_ns: int | None = None, rtt_ns: int | None = None) -> list[Batch]:
         """Bytes as they came, in pieces of any size. received_ns: Santa's UTC time; rtt_ns: the way there and back."""
@@ -117,9 +117,9 @@ class Decoder:
         if self._bye is not None:
             raise BadFrame(f"frame {frame.seq}: came after the goodbye")
         if frame.kind == wire.TROUBLE:
-            self.troubles[KEEP_TROUBLES - 1 :] = [_trouble(frame.json())]
+            self.troubles[KEEP_TROUBLES - 1 :] = [clean_trouble(frame.json())]
         elif frame.kind == wire.BYE:
-            self._bye = str(frame.json().get("reason"))
+            self._bye = text(frame.json().get("reason")) or "for no reason"
         elif frame.kind == wire.HELLO:
             self._hello(frame)
         elif self._coverage is None:
@@ -136,21 +136,11 @@ class Decoder:
     def _hello(self, frame: Frame) -> None:
         if self.hello is not None:
             raise BadFrame(f"frame {frame.seq}: a second hello")
-        hello = frame.json()
-        known(hello.get("version"), "the hello's version", 1, 1)
-        clock = mapping(hello.get("clock"), "clock")
-        mono_ns, real_ns = known(clock.get("mono_ns"), "clock.mono_ns"), known(clock.get("real_ns"), "clock.real_ns")
-        self._latest_ns = known(hello.get("armed_ns"), "armed_ns", mono_ns - JUMP_NS, mono_ns + JUMP_NS)
-        self._facts = Facts(
-            known(hello.get("clock_tick_hz"), "clock_tick_hz", 1, 10_000),
-            known(hello.get("page_bytes"), "page_bytes", 1024, 1 << 20),
-            known(hello.get("cgroup_version", 2), "cgroup_version", 1, 2),
-        )
-        self._cpus = known(hello.get("possible_cpus"), "possible_cpus", 1, 1 << 14)
-        ids = {name: mapping(row, name).get("id") for name, row in mapping(hello.get("tables"), "tables").items()}
-        if ids and ids != {planned.table.name: number for number, planned in self._tables.items()}:
-            raise BadFrame(f"frame {frame.seq}: its tables are not those of the plan")
-        self._clocks = Clocks(mono_ns, real_ns, known(clock.get("error_ns"), "clock.error_ns"))
+        ids = {planned.table.name: number for number, planned in self._tables.items()}
+        hello = clean_hello(frame.json(), ids, {planned.probe.name for planned in self._tables.values()})
+        clock, self._cpus, self._latest_ns = hello["clock"], hello["possible_cpus"], hello["armed_ns"]
+        self._facts = Facts(hello["clock_tick_hz"], hello["page_bytes"], hello["cgroup_version"])
+        self._clocks = Clocks(clock["mono_ns"], clock["real_ns"], clock["error_ns"])
         self._clock = Clock(self._clocks.offset_ns, self._facts.tick_ns)
         self._own["clock"].append(self._clocks.first)
         armed_ns = self._latest_ns + self._clock.offset_ns
@@ -160,9 +150,9 @@ class Decoder:
             coverage.watch(planned.probe.name, planned.table.name, once=planned.table.when == "start")
         self._loss = Loss([planned.probe for planned in self._tables.values()])
         self.hello, self._coverage = hello, coverage
-        for name, state in mapping(hello.get("probes"), "probes").items():
-            if mapping(state, f"probes.{name}").get("state") == "failed":
-                self._probe_died(name, str(state.get("why")), coverage)
+        for name, probe in hello["probes"].items():
+            if probe["state"] == "failed":
+                self._probe_died(name, probe["why"] or "it could not be loaded", coverage)
 
     def _utc(self, mono_ns: int) -> int:
         """Monotonic to UTC; refuses a time that can't be one of this recording."""
@@ -231,11 +221,11 @@ class Decoder:
     def _end(self, reason: str | None, detail: str) -> None:
         """The stream is over. With a reason, a gap begins where all tables were last known (no rows before a hello)."""
         self._over = True
-        self.ended = f"{reason}: {detail}" if reason else None
+        self.ended = text(f"{reason}: {detail}") if reason else None
         if self._coverage is None:
             return
         if reason:
-            gap = {"ts_ns": self._coverage.known_until_ns, "reason": reason, "detail": detail}
+            gap = {"ts_ns": self._coverage.known_until_ns, "reason": reason, "detail": text(detail)}
             self._own["gaps"].append(gap)
         self._flush()
         self._own["coverage"] += self._coverage.finish()
@@ -260,16 +250,6 @@ class Decoder:
             if rows:
                 self._out.append(Batch(name, pa.RecordBatch.from_pylist(rows, schema=table_schema(name).arrow)))
                 rows.clear()
-
-
-def _trouble(said: dict[str, Any]) -> dict[str, Any]:
-    """A TROUBLE with all its keys, in their types."""
-    probe = said.get("probe")
-    return {
-        "code": str(said.get("code", "internal")), "message": str(said.get("message", "")),
-        "what_to_do": str(said.get("what_to_do") or ""), "probe": None if probe is None else str(probe),
-        "fatal": said.get("fatal") is True,
-    }  # fmt: skip
 
 
 def _planned(probe_plan: dict[str, Any], table_plan: dict[str, Any]) -> Planned:

@@ -105,7 +105,7 @@ def test_a_time_far_ahead_is_refused_and_not_waited_for() -> None:
         ({"possible_cpus": 10**9}, "possible_cpus is 1000000000"),
         ({"armed_ns": 1 << 60}, "armed_ns is"),
         ({"clock_tick_hz": 0}, "clock_tick_hz is 0"),
-        ({"tables": {"switches": {"id": 2}}}, "its tables are not those of the plan"),
+        ({"tables": {"switches": {"id": 2}}}, "the hello's table 'switches' is not that of the plan"),
     ],
 )
 def test_a_hello_that_makes_no_sense_ends_the_stream(change: dict[str, Any], words: str) -> None:
