@@ -72,7 +72,8 @@ def tables(jobs: int = 400, *, hostile: bool = False, seed: int = 1) -> dict[str
     script = node.run(200, "cron", ["/opt/jobs/backup.sh"], START + 4 * S, 19 * S, 200 * MS)
     for number in range(ROUNDS):
         at = START + 5 * S + number * 950 * MS
-        shell = node.run(script, "backup.sh", ["bash", "-c", "dd if=/dev/urandom | bzip2 > /dev/null"], at, 900 * MS, 4 * MS)
+        line = ["bash", "-c", "dd if=/dev/urandom | bzip2 > /dev/null"]
+        shell = node.run(script, "backup.sh", line, at, 900 * MS, 4 * MS)
         node.run(shell, "bash", ["dd", "if=/dev/urandom"], at + 2 * MS, 850 * MS, 180 * MS)
         node.run(shell, "bash", ["bzip2"], at + 3 * MS, 880 * MS, 620 * MS, code=int(number % 6 == 5))
     for number in range(jobs):
@@ -130,7 +131,8 @@ def record(path: Path, jobs: int = 400, *, hostile: bool = False, without: Seque
         "scenarios": ["short_lived_jobs"], "created_ns": START,
     }
     made["metrics"], made["process_cpu"] = _living(made["exit"])
-    made["clock"] = pa.table({"ts_ns": [START], "against": ["node"], "offset_ns": [1], "error_ns": [1500], "epoch": [0]})
+    made["clock"] = pa.table(
+        {"ts_ns": [START], "against": ["node"], "offset_ns": [1], "error_ns": [1500], "epoch": [0]})
     watched = [(name, probe) for probe in info["probes"] for name in (t.name for t in get_probe(probe).tables)]
     made["coverage"] = pa.Table.from_pylist([
         {"ts_ns": START + (second + 1) * S, "span_ns": S, "probe": probe, "table": name, "late": 0,
@@ -159,18 +161,19 @@ def _living(exits: pa.Table) -> tuple[pa.Table, pa.Table]:
     for second in range(SECONDS):
         start = START + second * S
         busy = 120 * MS + sum(cpu for ts, cpu in ends if start <= ts < start + S)
-        row = {name: 0 for name in table_schema("metrics").names if name.startswith("cpu_")}
-        metrics.append({**row, "ts_ns": start + S, "span_ns": S, "cpu_user_ns": busy, "cpu_idle_ns": max(0, 2 * S - busy)})
-        living.append({"ts_ns": start + S, "span_ns": S, "start_ns": 3000 * MS, "tgid": 300, "ptgid": 1, "user_ns": 80 * MS,
-                       "system_ns": 40 * MS, "rss_bytes": 9 << 20, "threads": 4, "comm": "redis-server"})
+        end = {"ts_ns": start + S, "span_ns": S}
+        row = dict.fromkeys((name for name in table_schema("metrics").names if name.startswith("cpu_")), 0)
+        metrics.append({**row, **end, "cpu_user_ns": busy, "cpu_idle_ns": max(0, 2 * S - busy)})
+        living.append({**end, "start_ns": 3000 * MS, "tgid": 300, "ptgid": 1, "user_ns": 80 * MS, "system_ns": 40 * MS,
+                       "rss_bytes": 9 << 20, "threads": 4, "comm": "redis-server"})
     return pa.Table.from_pylist(metrics), pa.Table.from_pylist(living)
 
 
 def _whole(name: str, table: pa.Table) -> pa.Table:
     """All declared columns in their order; what is not there is null, or what stands in every row of such a node."""
     schema = table_schema(name).arrow
-    usual = {"uid": 0, "cgroup": "system.slice/cron.service", "argv_truncated": False, "core_dumped": False, "threads": 1,
-             "argv_bytes": 10, "filename": "", "is_kernel": False}
+    usual = {"uid": 0, "cgroup": "system.slice/cron.service", "argv_truncated": False, "core_dumped": False,
+             "threads": 1, "argv_bytes": 10, "filename": "", "is_kernel": False}
     columns = [
         table[field.name].cast(field.type) if field.name in table.column_names
         else pa.array([usual.get(field.name)] * table.num_rows, field.type)

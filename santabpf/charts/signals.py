@@ -15,6 +15,8 @@ from .look import INK, MUTED, NULL, PALETTE, STATE_COLOURS, Tabular, arrow, dres
 
 #: More lines than these in one panel can't be told apart.
 MOST_SERIES = 6
+#: Heights in pixels: of a panel with an alarm, of one beside it, and of the space between two.
+_ALARMED, _BESIDE, _BETWEEN = 150, 84, 52
 _STEPS = {"ns": ((MINUTE, "min"), (SECOND, "s"), (MS, "ms"), (US, "µs"), (1, "ns")),
           "bytes": ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))}
 
@@ -47,7 +49,7 @@ class Panel(NamedTuple):
     """One signal: its lines, its unit as drawn, its thresholds and its alarms' spans."""
 
     signal: str
-    title: str
+    about: str  # a sentence, '' for none
     unit: str
     series: tuple[Series, ...]
     left_out: int
@@ -67,15 +69,15 @@ def info(
     alarms: Tabular,
     *,
     units: Mapping[str, str] | None = None,
-    titles: Mapping[str, str] | None = None,
+    about: Mapping[str, str] | None = None,
     thresholds: Sequence[Threshold] = (),
     alarm_signals: Mapping[str, str] | None = None,
 ) -> Info:
     """What the picture of signals over time says.
 
     signals: scenario, signal, second (ns, start of the second, UTC), node, label, value. alarms: scenario, alarm,
-    node, label, state (warn or crit), from_ns, to_ns. units and titles by signal; alarm_signals: alarm -> the signal
-    it looks at (an alarm that is not there shades all panels). A panel keeps the six labels that peak highest.
+    node, label, state (warn or crit), from_ns, to_ns. units and about (a sentence) by signal; alarm_signals: alarm ->
+    the signal it looks at (an alarm that is not there shades all panels). A panel keeps the six labels that peak highest.
     Values are drawn in the largest unit that fits their peak. Empty tables: no panels and a note.
     """
     table, raised = arrow(signals), arrow(alarms)
@@ -98,7 +100,7 @@ def info(
         limits = [t for t in thresholds if t.signal == signal]
         divisor, unit = _scale((units or {}).get(signal, "none"), max([peak, *(abs(t.value) for t in limits)]))
         panels.append(Panel(
-            signal, (titles or {}).get(signal, signal), unit,
+            signal, (about or {}).get(signal, ""), unit,
             tuple(Series(name, seconds[rows[name]].tolist(), (values[rows[name]] / divisor).tolist())
                   for name in ranked[:MOST_SERIES]),
             max(0, len(ranked) - MOST_SERIES),
@@ -136,42 +138,47 @@ def figure(info: Info) -> go.Figure:
     if not info.panels:
         return empty(info.note)
     count = len(info.panels)
-    height = 54 + 172 * count
+    heights = [_ALARMED if panel.spans or panel.thresholds else _BESIDE for panel in info.panels]
+    inside = sum(heights) + _BETWEEN * (count - 1)
     drawing = make_subplots(
-        rows=count, cols=1, shared_xaxes=True, vertical_spacing=min(0.3, 58 / height) if count > 1 else 0.0,
-        subplot_titles=[_title(panel) for panel in info.panels],
+        rows=count, cols=1, shared_xaxes=True, vertical_spacing=_BETWEEN / inside if count > 1 else 0.0,
+        row_heights=heights, subplot_titles=[_title(panel) for panel in info.panels],
     )
     drawing.update_annotations(x=0, xanchor="left", font={"size": 13, "color": INK})
     last = max((s.ts_ns[-1] for p in info.panels for s in p.series), default=0) + SECOND
     for row, panel in enumerate(info.panels, start=1):
         _draw(drawing, panel, row, last)
-    dressed(drawing, height=height)
+    dressed(drawing, height=inside + 36 + 44)
     drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 36, "l": 64, "r": 88})
     drawing.update_xaxes(type="date", hoverformat="%H:%M:%S UTC", tickformat="%H:%M:%S")
     drawing.update_xaxes(title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4}, row=count, col=1)
-    drawing.update_yaxes(rangemode="tozero", nticks=4)
+    drawing.update_yaxes(nticks=4)
     return drawing
 
 
 def _title(panel: Panel) -> str:
-    """The signal's title and unit, and which colour is whose; a legend of its own would serve one panel only."""
+    """The signal's name and unit, and which colour is whose (a legend of its own would serve one panel only), or else
+    what it is about. What stands after the first em space is left out where the page is narrow (display/santa.js)."""
     unit = f" ({panel.unit})" if panel.unit and panel.unit != "%" else ""
-    text = f"<b>{plotly_text(panel.title)}</b>{plotly_text(unit)}"
+    text = f"<b>{plotly_text(panel.signal)}</b>{plotly_text(unit)}"
+    if len(panel.series) == 1 and not panel.series[0].name and panel.about:
+        return f"{text}\u2003<span style='color:{MUTED};font-size:11px'>{plotly_text(shorten(panel.about, 118))}</span>"
     for number, series in enumerate(panel.series):
         if series.name:
             colour = PALETTE[number % len(PALETTE)]
-            text += f"   <span style='color:{colour}'>■</span> {plotly_text(shorten(series.name, 24))}"
-    return text + (f"   <span style='color:{MUTED}'>+ {panel.left_out} more</span>" if panel.left_out else "")
+            text += f"\u2003<span style='color:{colour}'>■</span> {plotly_text(shorten(series.name, 24))}"
+    return text + (f"\u2003<span style='color:{MUTED}'>+ {panel.left_out} more</span>" if panel.left_out else "")
 
 
 def _draw(drawing: go.Figure, panel: Panel, row: int, last_ns: int) -> None:
     form = ".1%" if panel.unit == "%" else ",.4~g"
     tail = f" {panel.unit}" if panel.unit not in ("%", "") else ""
     for number, series in enumerate(panel.series):
-        name = plotly_text(shorten(series.name or panel.title, 48))
+        name = plotly_text(shorten(series.name or panel.signal, 48))
         drawing.add_scatter(
-            x=times(series.ts_ns), y=np.array(series.values, dtype=np.float32), name=name, row=row, col=1,
-            mode="lines+markers" if len(series.ts_ns) < 4 else "lines",
+            # the last second, too, is drawn to its end
+            x=times([*series.ts_ns, series.ts_ns[-1] + SECOND]), name=name, row=row, col=1, mode="lines",
+            y=np.array([*series.values, series.values[-1]], dtype=np.float32),
             line={"shape": "hv", "width": 2, "color": PALETTE[number % len(PALETTE)]}, connectgaps=False,
             hovertemplate=f"%{{y:{form}}}{plotly_text(tail)}" + ("<extra>%{fullData.name}</extra>" if series.name
                                                                    else "<extra></extra>"),
@@ -188,5 +195,8 @@ def _draw(drawing: go.Figure, panel: Panel, row: int, last_ns: int) -> None:
             annotation={"text": plotly_text(f"{limit.state} {label}"), "font": {"size": 11, "color": colour},
                         "xanchor": "left", "yanchor": "middle", "x": 1.003},
         )
+    peak = max([_peak(np.array(s.values)) for s in panel.series] + [abs(t.value) for t in panel.thresholds])
+    if not any(value < 0 for series in panel.series for value in series.values):
+        drawing.update_yaxes(range=[0, 1.15 * peak or 1], row=row, col=1)
     if panel.unit == "%":
         drawing.update_yaxes(tickformat=".0%", row=row, col=1)

@@ -29,9 +29,10 @@
   const draw = async () => {
     const style = getComputedStyle(document.documentElement);
     for (const [at, div] of figures.entries()) {
-      const { data, layout, config } = specs[at], wide = div.clientWidth < 560;
+      const { data, layout, config } = specs[at], narrow = div.clientWidth < 560;
       const fitted = themed(layout, style);
-      if (wide) fitted.margin = { ...fitted.margin, l: Math.min(fitted.margin.l, 52), r: Math.min(fitted.margin.r, 58) };
+      if (narrow) fitted.annotations = (fitted.annotations || []).map((a) => ({ ...a, text: String(a.text).split("\u2003")[0] }));
+      if (narrow) fitted.margin = { ...fitted.margin, l: Math.min(fitted.margin.l, 52), r: Math.min(fitted.margin.r, 58) };
       let target = div.querySelector(".santa-plot");
       if (!target) {
         target = document.createElement("div");

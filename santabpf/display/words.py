@@ -119,18 +119,28 @@ class Code(Paragraph):
 
 @dataclass(frozen=True)
 class Steps:
-    """A list; numbered where the order matters."""
+    """A list; numbered where the order matters. A hint stands below its sentence, '' for none."""
 
     sentences: Sequence[str]
     ordered: bool = False
+    hints: Sequence[str] = ()
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        return list(zip(self.sentences, self.hints or [""] * len(self.sentences), strict=True))
 
     def html(self) -> str:
         """See Block."""
         tag = "ol" if self.ordered else "ul"
-        return f"<{tag}>" + "".join(f"<li>{html_prose(s)}</li>" for s in self.sentences) + f"</{tag}>"
+        return f"<{tag}>" + "".join(
+            f"<li>{html_prose(s)}" + (f'<div class="santa-hint">{html_prose(hint)}</div>' if hint else "") + "</li>"
+            for s, hint in self._pairs()
+        ) + f"</{tag}>"
 
     def _lines(self, mark: Any) -> str:
-        return "\n".join(f"{f'{n}.' if self.ordered else '-'} {mark(s)}" for n, s in enumerate(self.sentences, 1))
+        return "\n".join(
+            f"{f'{n}.' if self.ordered else '-'} {mark(s)}" + (f" {mark(hint)}" if hint else "")
+            for n, (s, hint) in enumerate(self._pairs(), 1)
+        )
 
     def markdown(self) -> str:
         """See Block."""
@@ -242,7 +252,8 @@ class Table:
         """See Block."""
         if not self.rows:
             return visible(self.empty)
-        table = [[visible(c.title) for c in self.columns], *([shorten(cell, 60) for cell in row] for row in self._plain())]
+        table = [[visible(c.title) for c in self.columns]]
+        table += [[shorten(cell, 60) for cell in row] for row in self._plain()]
         widths = [max(len(row[i]) for row in table) for i in range(len(self.columns))]
         right = [c.kind in ("number", "bar") for c in self.columns]
         lines = [
@@ -260,27 +271,31 @@ class Details:
     sentence: str
     blocks: Sequence[Block] = field(default_factory=tuple)
     aside: str = ""  # a few words at its right: where it comes from
+    lead: str = ""  # a few words before it, set off
 
     def html(self) -> str:
         """See Block."""
+        lead = f"<b>{html_text(self.lead)}</b> " if self.lead else ""
         if not self.blocks:
-            return Paragraph(self.sentence).html()
+            return f"<p>{lead}{html_prose(self.sentence)}</p>"
         aside = f'<span class="santa-aside">{html_text(self.aside)}</span>' if self.aside else ""
         inside = "".join(block.html() for block in self.blocks)
         return (
-            f'<details class="santa-details"><summary><span>{html_prose(self.sentence)}</span>{aside}</summary>'
+            f'<details class="santa-details"><summary><span>{lead}{html_prose(self.sentence)}</span>{aside}</summary>'
             f'<div class="santa-inside">{inside}</div></details>'
         )
 
     def markdown(self) -> str:
         """See Block."""
         aside = f" *({markdown_text(self.aside)})*" if self.aside else ""
-        return "\n\n".join([markdown_text(self.sentence) + aside, *(block.markdown() for block in self.blocks)])
+        lead = f"**{markdown_text(self.lead)}** " if self.lead else ""
+        return "\n\n".join([lead + markdown_text(self.sentence) + aside, *(block.markdown() for block in self.blocks)])
 
     def text(self) -> str:
         """See Block."""
         aside = f" ({visible(self.aside)})" if self.aside else ""
-        return "\n".join([visible(self.sentence) + aside, *(block.text() for block in self.blocks)])
+        lead = f"{visible(self.lead)} " if self.lead else ""
+        return "\n".join([lead + visible(self.sentence) + aside, *(block.text() for block in self.blocks)])
 
 
 class Words:

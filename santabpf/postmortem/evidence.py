@@ -13,12 +13,13 @@ from ..units import format_count
 from ..verdict import Evidence, Verdict, format_cell
 
 
-def backed(verdict: Verdict, sentence: str, names: Iterable[str]) -> Details:
+def backed(verdict: Verdict, sentence: str, names: Iterable[str], lead: str = "") -> Details:
     """The sentence, which opens to the evidence of these names."""
     wanted = list(names)
     found = sorted((e for e in verdict.evidence if e.name in wanted), key=lambda e: wanted.index(e.name))
-    aside = ", ".join(f"{e.name}: {format_count(e.count)} row{'' if e.count == 1 else 's'}" for e in found)
-    return Details(sentence, [block for evidence in found for block in shown(evidence)], aside)
+    aside = f"{len(found)} queries" if len(found) > 1 else "".join(
+        f"{e.name}: {format_count(e.count)} row{'' if e.count == 1 else 's'}" for e in found)
+    return Details(sentence, [block for evidence in found for block in shown(evidence)], aside, lead)
 
 
 def shown(evidence: Evidence) -> list[Block]:
@@ -29,14 +30,14 @@ def shown(evidence: Evidence) -> list[Block]:
     columns = [Col(name, _kind(evidence, at)) for at, name in enumerate(evidence.columns)]
     rows = [[format_cell(name, value) for name, value in zip(evidence.columns, row, strict=True)]
             for row in evidence.rows]
-    blocks: list[Block] = [
-        Table(columns, rows, note=note, caption=evidence.title, empty=f"{evidence.title}: no rows."),
-        Code(evidence.sql.strip()),
-    ]
+    query: list[Block] = [Code(evidence.sql.strip())]
     if evidence.params:
         given = ", ".join(f"`${name}` = {format_cell(name, value)}" for name, value in sorted(evidence.params.items()))
-        blocks.append(Note(f"with {given}"))
-    return blocks
+        query.append(Note(f"with {given}"))
+    return [
+        Table(columns, rows, note=note, caption=evidence.title, empty=f"{evidence.title}: no rows."),
+        Details("The query", query, f"{len(evidence.sql.strip().splitlines())} lines of SQL"),
+    ]
 
 
 def _kind(evidence: Evidence, at: int) -> Literal["number", "code"]:

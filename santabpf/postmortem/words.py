@@ -154,7 +154,8 @@ def detected(result: Result) -> Words:
 def ruled_out(result: Result) -> Words:
     """Which other causes were looked for and are not it."""
     def say(verdict: Verdict) -> list[Block]:
-        return [backed(verdict, f"{cause.cause}: {cause.text}", cause.evidence) for cause in verdict.ruled_out]
+        return [backed(verdict, cause.text, cause.evidence, lead=cause.cause[:1].upper() + cause.cause[1:] + ".")
+                for cause in verdict.ruled_out]
 
     return _each(result, ("fired", "cannot_tell", "quiet"), say, "No other cause was looked for.")
 
@@ -171,9 +172,8 @@ def not_told(result: Result) -> Words:
 def next_steps(result: Result) -> Words:
     """What to do, and how to see that it worked."""
     def say(verdict: Verdict) -> list[Block]:
-        lines = [step.text + (f" To see that it worked: {step.check}" if step.check else "")
-                 for step in verdict.next_steps]
-        return [Steps(lines, ordered=True)] if lines else []
+        checks = [f"To see that it worked: {step.check}" if step.check else "" for step in verdict.next_steps]
+        return [Steps([step.text for step in verdict.next_steps], ordered=True, hints=checks)] if checks else []
 
     return _each(result, ("fired", "cannot_tell"), say, "Nothing needs to be done on account of this recording.")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pyarrow as pa
 import pytest
 from synthetic import HOSTILE, ROUNDS, START, WINDOW, S, tables
@@ -32,7 +34,7 @@ def test_a_child_stands_below_its_parent_and_within_no_other_box() -> None:
     for row in range(info.rows):
         boxes = sorted((p.start_ns, p.end_ns) for p in info.processes if p.row == row)
         assert boxes, "no row is empty"
-        assert all(a[1] <= b[0] for a, b in zip(boxes, boxes[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in pairwise(boxes))
 
 
 def test_a_box_tells_command_line_cpu_and_how_it_ended() -> None:
