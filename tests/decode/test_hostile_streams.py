@@ -28,8 +28,33 @@ def stat_of(pid: int, utime: int = 0) -> bytes:
 
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=5)  # JSON may hold halves of surrogate pairs
-KEYS = """mono_ns real_ns error_ns loss programs parts elf switches switches/a missed runs dead_probes reason probes state why
-probe clock message user_ns reserve_failed tables id hostname capabilities""".split()
+KEYS = [
+    "mono_ns",
+    "real_ns",
+    "error_ns",
+    "loss",
+    "programs",
+    "parts",
+    "elf",
+    "switches",
+    "switches/a",
+    "missed",
+    "runs",
+    "dead_probes",
+    "reason",
+    "probes",
+    "state",
+    "why",
+    "probe",
+    "clock",
+    "message",
+    "user_ns",
+    "reserve_failed",
+    "tables",
+    "id",
+    "hostname",
+    "capabilities",
+]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.sampled_from(KEYS),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | TEXT, inner, max_size=6),
