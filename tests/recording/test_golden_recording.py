@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from santabpf.errors import RecordingError
 from santabpf.recording import FORMAT, open, verify
 from santabpf.recording.manifest import TYPES, type_name
 
@@ -90,3 +93,40 @@ def test_every_file_is_fit_for_spark_and_says_what_its_columns_are(file: Path) -
     assert footer.schema_arrow.names[0] == "ts_ns"
     assert footer.schema_arrow.metadata[b"table"].decode() == file.parts[-3]
     assert "node" not in footer.schema_arrow.names, "the node stands in the folder's name only"
+
+
+def test_opening_reads_recording_json_and_loads_nothing_heavy(golden: Path) -> None:
+    code = (
+        "import sys, santabpf as sb\n"
+        "recording = sb.open(sys.argv[1])\n"
+        "repr(recording), recording.window, recording.info, recording['exec'].rows\n"
+        "print(*(m for m in ('pyarrow', 'pandas', 'duckdb') if m in sys.modules))\n"
+        "recording.parts('exec')\n"
+        "print(*(m for m in ('pyarrow.dataset', 'pandas', 'duckdb') if m in sys.modules))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code, golden], capture_output=True, text=True, check=True)
+    assert run.stdout == "\n\n"
+
+
+def test_sql_asks_all_tables(golden: Path) -> None:
+    frame = open(golden).sql(
+        "select e.node, e.second, e.ts_ns, comm, reason from exec e left join gaps using (node) order by all"
+    )
+    assert list(frame["comm"][:2]) == ["<b>x</b>", "sh"]
+    assert list(frame["reason"].dropna()) == ["connection_lost"]
+    assert frame["time"].dtype == pd.DatetimeTZDtype("ns", "UTC")
+    assert frame["second"][0] == 1_750_000_000_000_000_000
+
+
+def test_a_bundled_recording_opens_by_its_name_from_anywhere(
+    golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from santabpf.recording import read
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(read, "shipped", lambda room: golden.parent)
+    assert open("golden").tables == open("recordings/golden").tables == sorted(EXPECTED)
+    with pytest.raises(RecordingError, match=r"recordings/goldne: there is no such recording; did you mean 'golden'\?"):
+        open("recordings/goldne")
+    with pytest.raises(RecordingError, match="there is no such recording"):
+        open("elsewhere/golden")
