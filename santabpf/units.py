@@ -37,7 +37,7 @@ def parse_size(text: str | int) -> int:
     match = _SIZE.fullmatch(str(text))
     if match is None:
         raise ValueError(f"not a size: {text!r} (write it like 64M or 1GiB)")
-    return round(float(match[1]) * 1024 ** " kmgt".index((match[2] or " ").lower()))
+    return round(float(match[1]) * 1024.0 ** " kmgt".index((match[2] or " ").lower()))
 
 
 def seconds(ns: int) -> float:
