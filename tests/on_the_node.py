@@ -62,7 +62,8 @@ class Traces:
 
     def elves_below(self, pid: int) -> set[int]:
         """The elves among the processes below this one."""
-        return {child for child in self.descendants(pid) if ELF_MARK in _read(Path(f"/proc/{child}/cmdline"))}
+        lines = {child: _read(Path(f"/proc/{child}/cmdline")) for child in self.descendants(pid)}
+        return {child for child, line in lines.items() if line.startswith(b"/usr/bin/python3") and ELF_MARK in line}
 
     def left(self, pids: set[int], programs: set[int]) -> tuple[set[int], set[int]]:
         """Which of these processes (zombies apart) and BPF programs are still there."""

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from ..errors import CannotRecord, ConnectionLost
 from . import ERR_BYTES, SUDO, Completed, run_to_end
@@ -85,7 +85,7 @@ class LocalChannel:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise ConnectionLost("local: the process does not read its input") from None
-                select.select([], [self._in], [], 0.2)
+                _wait(self._in, until=deadline, for_what=select.POLLOUT)
             except (OSError, ValueError) as exc:
                 raise ConnectionLost("local: the process has closed its input") from exc
 
@@ -97,17 +97,15 @@ class LocalChannel:
     def read(self, timeout_s: float) -> bytes | None:
         """Bytes of its stdout; b"" at the end, None when nothing came in time."""
         deadline = time.monotonic() + timeout_s
-        while True:
-            if self._out.closed:
-                return b""
-            watched = [self._out, self._err] if self._err_open else [self._out]
-            ready, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
+        while not self._out.closed:
+            ready = _wait(self._out, *([self._err] if self._err_open else []), until=deadline)
             if self._err in ready:
                 self._take_err()
             if self._out in ready:
                 return os.read(self._out.fileno(), CHUNK)
             if time.monotonic() >= deadline:
                 return None
+        return b""
 
     def err(self) -> bytes:
         """The end of what it has written to its stderr so far."""
@@ -147,3 +145,12 @@ class LocalChannel:
                     self._child.wait(GRACE_S)
             self._err_open = False
             self._err.close()
+
+
+def _wait(*files: IO[bytes], until: float, for_what: int = select.POLLIN) -> list[IO[bytes]]:
+    """The files that are ready (or at their end), as soon as one is; none when the time is up first."""
+    poll = select.poll()
+    for file in files:
+        poll.register(file, for_what)
+    ready = {fd for fd, _ in poll.poll(max(0.0, until - time.monotonic()) * 1000)}
+    return [file for file in files if file.fileno() in ready]

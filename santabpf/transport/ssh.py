@@ -81,7 +81,7 @@ class SSH:
         try:
             channel = self._transport.open_session(WINDOW_BYTES, PACKET_BYTES, timeout=WRITE_TIMEOUT_S)
             channel.settimeout(WRITE_TIMEOUT_S)
-            channel.exec_command(shlex.join(full))
+            channel.exec_command(f"exec {shlex.join(full)}")  # so that no shell waits beside it
         except (paramiko.SSHException, OSError, EOFError) as exc:
             raise ConnectionLost(f"{self.name}: no command can be started any more: {_why(exc)}") from exc
         return SSHChannel(self.name, channel)
