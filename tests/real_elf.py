@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import json
 import os
 import select
 import struct
 import subprocess
 import time
-import zipfile
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from santabpf import wire
-
-PACKAGE = Path(wire.__file__).parent
-#: As launch does: code length and zip on stdin, imported from a memfd.
-BOOTSTRAP = """
-import os,sys
-def r(n):
-    d=b""
-    while len(d)<n:
-        p=os.read(0,n-len(d))
-        if not p: os._exit(9)
-        d+=p
-    return d
-f=os.memfd_create("elf")
-os.write(f,r(int.from_bytes(r(4),"little")))
-sys.path.insert(0,"/proc/self/fd/%d"%f)
-from santabpf.elf.main import main
-main()
-"""
+from santabpf.launch import COMMAND, code_zip
+from santabpf.probes import parse_probe, table_probe
+from santabpf.probes.source import plan
 
 
-def code_zip() -> bytes:
-    """The elf's code as a zip."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("santabpf/__init__.py", "")
-        archive.write(PACKAGE / "wire.py", "santabpf/wire.py")
-        for path in sorted((PACKAGE / "elf").glob("*.py")):
-            archive.write(path, f"santabpf/elf/{path.name}")
-    return buffer.getvalue()
+def plan_of(*specs: str, **options: Any) -> dict[str, Any]:
+    """A plan of these probes."""
+    return plan([parse_probe(spec) for spec in specs], **options)
 
 
 def message(data: bytes) -> bytes:
@@ -50,13 +30,27 @@ def message(data: bytes) -> bytes:
     return struct.pack("<I", len(data)) + data
 
 
-class Elf:
-    """A running elf: its frames as they come. Pings it whenever it is read."""
+def record_type(table: str, *, selfcheck: bool = False) -> np.dtype[Any]:
+    """The ring record of a table, with the 8 bytes that the kernel puts before it."""
+    probe = table_probe(table)
+    assert probe is not None
+    columns = next(t for t in probe.tables if t.name == table).schema.columns
+    fields = [(c.name, c.numpy_type) for c in columns]
+    if selfcheck:
+        fields = [("check_first", "<u8"), *fields, ("check_last", "<u8")]
+    return np.dtype([("length", "<u4"), ("page", "<u4"), *fields])
 
-    def __init__(self, plan: dict[str, Any]) -> None:
-        self.process = subprocess.Popen(
-            ["/usr/bin/python3", "-c", BOOTSTRAP], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+
+class Elf:
+    """A running elf: its frames as they come. Pings it whenever it is read.
+
+    on_frame: called with each frame; those for which it returns True are not kept.
+    """
+
+    def __init__(self, plan: dict[str, Any], on_frame: Callable[[wire.Frame], bool] = lambda frame: False) -> None:
+        self.plan = plan
+        self._on_frame = on_frame
+        self.process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self._in, self._out = self.process.stdin, self.process.stdout
@@ -74,7 +68,7 @@ class Elf:
             self.process.kill()
         self.process.wait(10)
         self._out.close()
-        if not self._in.closed:
+        with contextlib.suppress(BrokenPipeError):
             self._in.close()
 
     def send(self, what: bytes) -> None:
@@ -92,15 +86,21 @@ class Elf:
         pinged = 0.0
         while not self.ended and (left := end - time.monotonic()) > 0:
             if time.monotonic() - pinged > 0.5 and not self._in.closed:
-                self.send(b".")
+                with contextlib.suppress(BrokenPipeError):
+                    self.send(b".")
                 pinged = time.monotonic()
             if select.select([self._out], [], [], min(left, 0.2))[0]:
                 self._take()
 
+    def ping_without_reading(self, seconds: float) -> None:
+        """A Santa that lives but is too slow to read."""
+        self.send(b".")
+        time.sleep(seconds)
+
     def _take(self) -> None:
         data = os.read(self._out.fileno(), 1 << 20)
         self.ended = not data
-        self.frames += self.reader.feed(data)
+        self.frames += [frame for frame in self.reader.feed(data) if not self._on_frame(frame)]
 
     def until(self, kind: int, seconds: float = 30) -> wire.Frame:
         """The first frame of that kind."""
@@ -128,6 +128,14 @@ class Elf:
         """All messages of a kind."""
         return [f.json() for f in self.frames if f.kind == kind]
 
-    def payloads(self, kind: int, table: int) -> list[bytes]:
+    def table_id(self, table: str) -> int:
+        """The table's id in the plan."""
+        return next(t["id"] for p in self.plan["probes"] for t in p["tables"] if t["name"] == table)
+
+    def payloads(self, kind: int, table: str) -> list[bytes]:
         """All payloads of a table."""
-        return [f.payload for f in self.frames if f.kind == kind and f.table == table]
+        return [f.payload for f in self.frames if f.kind == kind and f.table == self.table_id(table)]
+
+    def records(self, table: str) -> np.ndarray[Any, np.dtype[Any]]:
+        """All records of a ring table so far."""
+        return np.frombuffer(b"".join(self.payloads(wire.RING, table)), record_type(table))

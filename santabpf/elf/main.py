@@ -69,7 +69,7 @@ def run(line: Line, stdout: int) -> int:
 
 
 def _load(plan: dict, line: Line) -> Recorder:
-    controller = cgroup_controller()
+    controller = cgroup_controller(plan.get("scope"))
     recorder = Recorder(plan, Scope(plan.get("scope"), controller), controller, possible_cpus())
     recorder.load(line)
     return recorder

@@ -183,14 +183,17 @@ class Recorder:
             out.data(wire.MAP, spec["id"], armed_ns, b"", 0)
         self._read_procs(out, first=True)
 
-    def drain(self, out: Output, *, edge: bool = False) -> float:
-        """Send what is in the rings; the seconds until the next look. At an edge each ring sends its watermark."""
+    def drain(self, out: Output, *, edge: bool = False, last: bool = False) -> float:
+        """Send what is in the rings; the seconds until the next look. At an edge each ring sends its watermark.
+
+        Where Santa reads too slowly, events wait in the ring rather than here, but not the last time.
+        """
         now = time.monotonic()
         fullest = 0.0
         for spec, ring in self._rings:
             more, first = True, True
             while more:
-                if out.pending > _ENOUGH and ring.waiting < 0.5:
+                if out.pending > _ENOUGH and ring.waiting < 0.5 and not last:
                     break
                 taken, more = ring.take()
                 if first:
@@ -206,9 +209,9 @@ class Recorder:
         self._looked = now
         return min(max(0.2 / rate, _FAST_S), _SLOW_S) if rate else _SLOW_S
 
-    def second(self, out: Output) -> None:
+    def second(self, out: Output, *, last: bool = False) -> None:
         """What is due on each second edge: watermarks, maps, /proc, and the tick."""
-        self.drain(out, edge=True)
+        self.drain(out, edge=True, last=last)
         for spec, table in self._maps:
             now = time.monotonic_ns()
             out.data(wire.MAP, spec["id"], now, table.read(), 0)
@@ -222,7 +225,7 @@ class Recorder:
         if self._core:
             ticks.arm(self._core["santa_armed"], on=False)
             time.sleep(0.002)  # programs that were running have ended
-        self.second(out)
+        self.second(out, last=True)
 
     @property
     def _selfcheck(self) -> bool:

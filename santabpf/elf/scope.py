@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+from typing import Optional
 
 from . import kernel, procfs
 
@@ -18,8 +19,13 @@ class NoSuchScope(Exception):
     """The process or the cgroup is not there."""
 
 
-def cgroup_controller() -> str:
-    """'' where cgroups are v2, else the v1 controller whose groups name a process: memory, or pids."""
+def cgroup_controller(spec: Optional[dict] = None) -> str:
+    """'' where cgroups are v2, else the v1 controller whose groups name a process: memory, or pids.
+
+    spec: the plan's scope; where both versions are mounted, a path in the v2 tree means that tree.
+    """
+    if spec and _is_v2(str(spec.get("cgroup", ""))):
+        return ""
     lines = (procfs.read_file("/proc/self/cgroup") or b"").decode(errors="replace").splitlines()
     controllers = {name for line in lines for name in line.split(":")[1].split(",")}
     return next((name for name in ("memory", "pids") if name in controllers), "")
@@ -84,6 +90,15 @@ def _descendants(root: int) -> dict[int, int]:
         out[pid] = 0
         todo += children.get(pid, [])
     return out
+
+
+def _is_v2(path: str) -> bool:
+    """Is this the whole path of a folder in the v2 tree?"""
+    for line in (procfs.read_file("/proc/self/mountinfo") or b"").decode(errors="replace").splitlines():
+        before, _, after = line.partition(" - ")
+        if after.startswith("cgroup2 ") and path.startswith(before.split(" ")[4] + "/"):
+            return os.path.exists(path + "/cgroup.procs")
+    return False
 
 
 def _cgroup_folder(path: str, controller: str) -> str:
