@@ -38,7 +38,7 @@ NODE_FACTS: dict[str, type] = {
     "kernel": str, "machine": str, "cpus": int, "clock_tick_hz": int, "page_bytes": int, "memory_bytes": int,
     "boot_id": str, "cgroup_version": int,
 }
-#: A recording of a day in 1-second segments has a recording.json of about 150 MB; what is larger is no such file.
+#: A recording of a day in 1-second segments has a recording.json of about 200 MB; what is larger is no such file.
 MAX_BYTES = 512 << 20
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -239,6 +239,8 @@ class _Parser:
         window = self.take(root, "window", dict, "")
         start = self.take(window, "start_ns", int, "window", null=True)
         end = self.take(window, "end_ns", int, "window", null=True)
+        if start is not None and end is not None and start > end:
+            self.fail("window", "ends before it starts")
         nodes = self.named(root, "nodes", NODE)
         for label, facts in nodes.items():
             for key in NODE_FACTS.keys() & facts.keys():

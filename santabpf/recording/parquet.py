@@ -2,7 +2,7 @@
 
 In: rows and a path. Out: a Part; or rows again, checked. Never: recording.json, or a file half-written under its name.
 
-Encodings, measured on 5 million context switches of two CPUs (2025-11, one core of a small x86-64 virtual machine):
+Encodings, measured on 5 million context switches of two CPUs (2026-11, one core of a small x86-64 virtual machine):
     ts_ns delta, the rest dictionary, zstd 1     2.37 bytes an event   21 million rows/s written
     ts_ns delta, the rest dictionary, zstd 3     2.38                  21
     all columns delta, zstd 1                    3.71                  26

@@ -87,6 +87,7 @@ LIES: dict[str, tuple[Callable[[Root], object], str]] = {
     "format_fraction": (lambda r: r.update(format=1.5), "format must be a whole number, not a fraction"),
     "state": (lambda r: r.update(state="fine"), "state must be one of recording, complete, interrupted, not 'fine'"),
     "huge_number": (lambda r: r.update(created_ns=1 << 63), "created_ns does not fit in 64 bits"),
+    "window": (lambda r: r["window"].update(end_ns=5), "window ends before it starts"),
     "nodes_list": (lambda r: r.update(nodes=[]), "nodes must be an object, not a list"),
     "node_number": (lambda r: r["nodes"].update({"10": {}}), "nodes holds '10', which is no name"),
     "cpus": (lambda r: r["nodes"]["node-1"].update(cpus="2"), "nodes.node-1.cpus must be a whole number, not text"),

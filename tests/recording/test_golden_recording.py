@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,9 @@ import pytest
 
 from santabpf.errors import RecordingError
 from santabpf.recording import FORMAT, open, verify
-from santabpf.recording.manifest import TYPES, type_name
+from santabpf.recording.manifest import STATES, TYPES, type_name
+from santabpf.schema import UNITS
+from santabpf.tables import own_tables
 
 HERE = Path(__file__).parent
 EXPECTED = json.loads((HERE / "golden.json").read_text())
@@ -130,3 +133,12 @@ def test_a_bundled_recording_opens_by_its_name_from_anywhere(
         open("recordings/goldne")
     with pytest.raises(RecordingError, match="there is no such recording"):
         open("elsewhere/golden")
+
+
+def test_the_page_about_the_format_names_every_key_and_type() -> None:
+    page = (HERE.parents[1] / "docs" / "recording-format.md").read_text()
+    root = json.loads((HERE / "golden" / "recording.json").read_text())
+    table = root["tables"]["exec"]
+    keys = {*root, *root["window"], *root["nodes"]["node-1"], *root["probes"]["runq"], *table}
+    for word in keys | {*table["columns"][0], *table["parts"][0], *TYPES, *UNITS, *STATES, *own_tables()}:
+        assert re.search(rf"`([a-z.*_]*\.)?{re.escape(word)}(\.[a-z_.*]*)?`", page), word
