@@ -35,7 +35,7 @@ def replay(
 
     scenarios  names or Scenario values; by default those the recording was made for and all whose tables it has
 
-    Returns: verdicts (one for each scenario and node), alarms and signals. The same recording gives the same, byte for byte.
+    Returns: verdicts (one for each scenario and node), alarms, signals; of the same recording the same, byte for byte.
     Raises: BadUsage (unknown scenario), BadScenario, QueryFailed, RecordingError.
     """
     chosen = None if scenarios is None else list(scenarios)

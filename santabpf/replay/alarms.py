@@ -6,8 +6,9 @@ Pure: no clock, no recording; the same seconds give the same states, however the
     clear --(warn met `for` seconds in a row)--> warn --(crit met ...)--> crit
     crit or warn --(clear met; without clear: warn no longer met)--> clear
 
-Seconds are those of the recording. A lookup needs all its seconds to have been watched; where one was not, nothing
-changes: not knowing is neither trouble nor its end. Watched seconds without a value are left out of the lookup.
+Seconds are those of the recording. Where one of a lookup's seconds was not watched, nothing changes: not knowing is
+neither trouble nor its end. But where a value can't be below 0 and what was watched is enough trouble even if the rest
+were 0, the alarm is raised. Watched seconds without a value are left out of the lookup.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ class Incident:
 class Machine:
     """One alarm for one node and label."""
 
-    def __init__(self, alarm: Alarm) -> None:
+    def __init__(self, alarm: Alarm, never_negative: bool = False) -> None:
         self.alarm = alarm
+        self._can_bound = never_negative and alarm.rises and alarm.lookup != "min"
         self.level: Level = "clear"
         self.incidents: list[Incident] = []
         self.extreme: tuple[float, int] | None = None  # the worst lookup of all, and its second
@@ -60,8 +62,8 @@ class Machine:
     def step(self, second: int, watched: bool, value: float | None) -> Change | None:
         """Take one more second; the change it made, if any."""
         self._window.append((watched, value if watched else None))
-        found = self._lookup()
-        if found is None:
+        found, is_whole = self._lookup()
+        if found is None or (not is_whole and not self._is_trouble(found)):
             return None
         if self.extreme is None or self._is_worse(found, self.extreme[0]):
             self.extreme = found, second
@@ -78,20 +80,29 @@ class Machine:
     def _is_worse(self, value: float, than: float) -> bool:
         return value > than if self.alarm.rises else value < than
 
-    def _lookup(self) -> float | None:
-        if len(self._window) < self.alarm.over_s or not all(watched for watched, _ in self._window):
-            return None
+    def _is_trouble(self, found: float) -> bool:
+        return any(
+            threshold is not None and threshold.is_met(found) for threshold in (self.alarm.warn, self.alarm.crit)
+        )
+
+    def _lookup(self) -> tuple[float | None, bool]:
+        """The lookup, and whether all its seconds were watched; else the least that it can be, if that can be said."""
+        is_whole = len(self._window) == self.alarm.over_s and all(watched for watched, _ in self._window)
+        if not is_whole and not self._can_bound:
+            return None, False
         values = [value for _, value in self._window if value is not None]
         if self.alarm.lookup == "count":
-            return float(sum(1 for value in values if value))
+            return float(sum(1 for value in values if value)), is_whole
         if not values:
-            return None
+            return None, is_whole
         if self.alarm.lookup == "max":
-            return max(values)
+            return max(values), is_whole
         if self.alarm.lookup == "min":
-            return min(values)
+            return min(values), is_whole
         total = math.fsum(values)  # rounded once, so in any order the same
-        return total / len(values) if self.alarm.lookup == "avg" else total
+        if self.alarm.lookup == "sum":
+            return total, is_whole
+        return total / (len(values) if is_whole else self.alarm.over_s), is_whole
 
     def _next(self, second: int, found: float) -> Level:
         alarm, need = self.alarm, max(1, self.alarm.for_s)

@@ -17,8 +17,11 @@ from .sql import TABLE_FUNCTIONS, UNSTABLE
 
 
 def check_scenario(scenario: Scenario, limits: Limits | None = None) -> None:
-    """Raises BadScenario: SQL that fails, reads a table that `needs` does not name, or could answer differently next time;
-    words that ask for a column that is not there."""
+    """Try all of a scenario without a recording.
+
+    Raises BadScenario: SQL that fails, that reads a table which `needs` does not name, or that could answer differently
+    next time; words that ask for a column which is not there.
+    """
     known = {*scenario.tables, *own_tables(), "nodes"}
     given: dict[str, Any] = {
         "from_ns": 0,
@@ -101,7 +104,7 @@ def _try_words(scenario: Scenario, rows: dict[str, Any]) -> None:
             "delay_ns": 1,
         },
         "node": {"label": "node-1", "cpus": 2, "memory_bytes": 1, "kernel": "x", "cgroup_version": 2},
-        "window": {"from_ns": 0, "to_ns": 1, "duration_ns": 1, "watched": 1},
+        "window": {"from_ns": 0, "to_ns": 1, "duration_ns": 1, "watched": 1, "is_scoped": False},
         "params": scenario.values,
         "lost": 0,
         "state": "fired",

@@ -5,8 +5,8 @@ lengths (u32, u64, little-endian), a JSON object, then Arrow IPC. Never: another
 given, the network, an extension, an environment variable, a setting changed by a query. It is run as a file, by its
 path, and imports nothing of SantaBPF.
 
-    {"views": {name: "select ..."}, "sql": "...", "params": {...}, "keep": 50}   -> rows (all, or the first `keep`) and their count
-    {"parse": "select ..."}                                                      -> the query as a tree
+    {"parse": "select ..."}                                                     -> the query as a tree
+    {"views": {name: "select ..."}, "sql": "...", "params": {...}, "keep": 50}  -> count, and rows (all, or `keep`)
 """
 
 from __future__ import annotations

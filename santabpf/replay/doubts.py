@@ -45,11 +45,10 @@ _KIND_WORDS = {
 
 @dataclass(frozen=True)
 class Reason:
-    """Why it can't be told; final: nothing else in the recording could help."""
+    """Why it can't be told, and what to do about it."""
 
     text: str
     evidence: tuple[str, ...]
-    is_final: bool
     step: v.Step | None = None
 
 
@@ -57,7 +56,7 @@ def missing(judge: Judge) -> list[Reason]:
     """Tables that the scenario needs and the recording does not have, or whose probe failed."""
     recording, scenario = judge.evaluator.recording, judge.scenario
     probes = recording.info["probes"]
-    evidence = _coverage(judge)
+    evidence = coverage(judge)
     reasons = []
     for table in scenario.tables:
         probe = table_probe(table)
@@ -65,7 +64,8 @@ def missing(judge: Judge) -> list[Reason]:
         if table not in recording.tables:
             why = f"The recording has no {table} table, without which this scenario can't be judged."
         elif state.get("state") == "failed":
-            why = f"The probe {probe.name if probe else table} failed, so {table} is empty: {state.get('why') or 'no reason given'}."
+            said = state.get("why") or "no reason given"
+            why = f"The probe {probe.name if probe else table} failed, so {table} is empty: {said}."
         else:
             continue
         step = v.Step(
@@ -73,35 +73,19 @@ def missing(judge: Judge) -> list[Reason]:
             "The recording then has these tables: " + ", ".join(scenario.tables) + ".",
             evidence,
         )
-        reasons.append(Reason(why, evidence, True, step))
+        reasons.append(Reason(why, evidence, step))
     return reasons
 
 
 def short(judge: Judge) -> list[Reason]:
     """Too few seconds were watched to say that nothing happened."""
     need, have = judge.scenario.min_seconds, judge.watched
-    evidence = _coverage(judge)
-    total = (judge.end - judge.start) // SECOND
+    evidence, total = coverage(judge), (judge.end - judge.start) // SECOND
+    said = f"Only {have} of the recording's {total} seconds were watched whole"
     if have < need:
         step = v.Step(f"Record for longer, {need + 5} s at least.", "", evidence)
-        return [
-            Reason(
-                f"Only {have} of the recording's {total} seconds were watched whole, and {need} are needed.",
-                evidence,
-                False,
-                step,
-            )
-        ]
-    if have * 2 < total:
-        return [
-            Reason(
-                f"Only {have} of the recording's {total} seconds were watched whole: less than half.",
-                evidence,
-                False,
-                None,
-            )
-        ]
-    return []
+        return [Reason(f"{said}, and {need} are needed.", evidence, step)]
+    return [Reason(f"{said}: less than half.", evidence)] if have * 2 < total else []
 
 
 def turned(judge: Judge, tables: set[str], fired: bool) -> Reason:
@@ -115,7 +99,7 @@ def turned(judge: Judge, tables: set[str], fired: bool) -> Reason:
         "The verdict then says that nothing was lost.",
         ("recording_loss",),
     )
-    return Reason(f"{words} were lost, and {what}.", ("recording_loss",), False, step)
+    return Reason(f"{words} were lost, and {what}.", ("recording_loss",), step)
 
 
 def always(judge: Judge) -> list[v.Sentence]:
@@ -154,7 +138,7 @@ def always(judge: Judge) -> list[v.Sentence]:
     if have < total - 2:  # the first and the last are rarely whole
         out.append(
             v.Sentence(
-                f"{total - have} of {total} seconds were not watched whole; they count as unknown.", _coverage(judge)
+                f"{total - have} of {total} seconds were not watched whole; they count as unknown.", coverage(judge)
             )
         )
     out += _recorder(judge)
@@ -162,13 +146,9 @@ def always(judge: Judge) -> list[v.Sentence]:
 
 
 def _recorder(judge: Judge) -> list[v.Sentence]:
-    info, evidence = judge.evaluator.recording.info, _coverage(judge)
+    info, evidence = judge.evaluator.recording.info, coverage(judge)
     out = []
-    late = (
-        sum(row[4] or 0 for row in judge.evidence["recording_coverage"].rows if isinstance(row[4], int))
-        if "recording_coverage" in judge.evidence
-        else 0
-    )
+    late = sum(row["late"] or 0 for row in _own(judge, "coverage", "What was watched", COVERAGE_EVIDENCE))
     if late:
         out.append(
             v.Sentence(
@@ -184,15 +164,18 @@ def _recorder(judge: Judge) -> list[v.Sentence]:
                     f"The probe {name} could not see everything: {probe.get('why') or 'no reason given'}.", evidence
                 )
             )
-    if info.get("scope"):
-        out.append(
-            v.Sentence(
-                "Only one part of the node was recorded (a process tree or a cgroup); what ran outside of it "
-                "is not here, though metrics are of the whole node.",
-                evidence,
-            )
-        )
     return out
+
+
+def limits(judge: Judge) -> list[v.Sentence]:
+    """What was not meant to be recorded: no doubt about the answer, but a limit of what it speaks of."""
+    if not judge.evaluator.recording.info.get("scope"):
+        return []
+    words = (
+        "Only one part of the node was recorded (a process tree or a cgroup); what ran outside of it is not here, "
+        "though metrics are of the whole node."
+    )
+    return [v.Sentence(words, coverage(judge))]
 
 
 def _tables(probe: str) -> tuple[str, ...]:
@@ -207,7 +190,8 @@ def lost_rows(judge: Judge) -> int:
     return sum(sum(seconds.values()) for table, seconds in judge.lost.items() if table in judge.scenario.tables)
 
 
-def _coverage(judge: Judge) -> tuple[str, ...]:
+def coverage(judge: Judge) -> tuple[str, ...]:
+    """Ask what was watched; the name of the evidence."""
     _own(judge, "coverage", "What was watched", COVERAGE_EVIDENCE)
     return ("recording_coverage",)
 
@@ -229,4 +213,4 @@ def _own(judge: Judge, table: str, title: str, sql: str) -> list[dict[str, Any]]
         judge.evidence[name] = v.Evidence(name, f"{title} (the recording has no such table)", "", {}, (), (), 0)
         return []
     params: dict[str, int | str] = {"node": judge.node, "from_ns": judge.start, "to_ns": judge.end}
-    return judge.ask(name, title, sql, params, params)
+    return judge.ask(name, title, sql, params, {})

@@ -4,8 +4,8 @@ In: a recording and scenarios. Out: signals, alarm events, and on request verdic
 second that is not closed.
 
 A second is closed when coverage speaks of it on every node (coverage is written last). Seconds are taken in chunks, as
-many as are closed; a signal sees rows in [a - lookback, b) and gives values for [a, b). So it makes no difference in how
-many pieces a recording is evaluated.
+many as are closed; a signal sees rows in [a - lookback, b) and gives values for [a, b). So it makes no difference in
+how many pieces a recording is evaluated.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Track:
 
     def new_series(self, node: str, second: int) -> Series:
         """A series whose alarms have seen that there was nothing before."""
-        series = Series(second, machines=[Machine(alarm) for alarm in self.alarms])
+        series = Series(second, machines=[Machine(alarm, self.signal.absent == 0) for alarm in self.alarms])
         past = self.history.get(node, ())
         for at, watched in enumerate(past):
             for machine in series.machines:
@@ -162,7 +162,7 @@ class Evaluator:
             start, end = self.recording.window
             return None if end <= start else -(-end // SECOND) * SECOND
         known = frontiers(self.query, self.next)
-        if not known or set(known) != set(self.recording.nodes) and self.next is None:
+        if not known or (self.next is None and set(known) != set(self.recording.nodes)):
             return None
         newest = max(known.values())
         return min(ns for ns in known.values() if ns > newest - GIVE_UP_NS)

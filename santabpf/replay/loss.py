@@ -1,4 +1,4 @@
-"""Could what was lost turn the answer? Alarms run again over the most and the least that a signal could have been.
+"""Could what was lost turn the answer? An alarm run again over the most and the least that a signal could have been.
 
 In: a signal's values, how many rows of which table were lost in which second. Out: yes or no. Pure, besides one query.
 
@@ -30,7 +30,7 @@ Lost = dict[str, dict[str, dict[int, int]]]  # node -> table -> second -> rows l
 
 
 def read_loss(query: Query, start: int, end: int) -> Lost:
-    """Rows lost in the seconds in [start, end); what the kernel can't tell counts as nothing here (it is said elsewhere)."""
+    """Rows lost in the seconds in [start, end); what the kernel can't tell is nothing here, and is said elsewhere."""
     lost: Lost = defaultdict(lambda: defaultdict(dict))
     if "loss" not in query.tables:
         return lost
@@ -43,7 +43,7 @@ def read_loss(query: Query, start: int, end: int) -> Lost:
 
 def could_differ(
     signal: Signal,
-    alarms: Sequence[Alarm],
+    alarm: Alarm,
     tables: frozenset[str],
     lost: Mapping[str, Mapping[int, int]],
     start: int,
@@ -53,22 +53,18 @@ def could_differ(
     *,
     fired: bool,
 ) -> set[str]:
-    """The tables whose loss could have kept these alarms quiet (fired=False), or could have raised them (fired=True).
+    """The tables whose loss could have kept this alarm quiet (fired=False), or could have raised it (fired=True).
 
     Empty where the answer stands: no loss, or not enough to turn it.
     """
     hit = {table: seconds for table, seconds in lost.items() if table in tables and seconds}
     if not hit or not any(start <= s < start + len(values) * SECOND for seconds in hit.values() for s in seconds):
         return set()
-    for alarm in alarms:
-        up = alarm.rises != fired  # quiet: could it have been worse? fired: could it have been better?
-        bounds = _bounds(signal, hit, start, values, cap, up=up)
-        machine = Machine(alarm)
-        for at, (value, was_watched) in enumerate(zip(bounds, watched, strict=True)):
-            machine.step(start + at * SECOND, was_watched, value)
-        if bool(machine.incidents) != fired:
-            return set(hit)
-    return set()
+    up = alarm.rises != fired  # quiet: could it have been worse? fired: could it have been better?
+    machine = Machine(alarm, signal.absent == 0)
+    for at, (value, seen) in enumerate(zip(_bounds(signal, hit, start, values, cap, up=up), watched, strict=True)):
+        machine.step(start + at * SECOND, seen, value)
+    return set() if bool(machine.incidents) == fired else set(hit)
 
 
 def _bounds(

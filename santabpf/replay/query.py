@@ -3,7 +3,7 @@
 In: a recording (its parts) and a SELECT. Out: Arrow. Never: lets a query write, read another file, reach the network,
 change a setting, take more memory than allowed or longer than allowed.
 
-One child serves many queries. A query that dies, or has to be killed, raises QueryFailed; the next one gets a new child.
+One child serves many queries. One that dies, or has to be killed, raises QueryFailed; the next gets a new child.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Rows(NamedTuple):
     """What a query gave: the rows that were kept, and how many there were."""
 
     table: pa.Table
-    count: int
+    total: int
 
 
 class Query:

@@ -35,8 +35,8 @@ class Result:
     def alarms(self) -> pd.DataFrame:
         """One row is one stretch of time in which an alarm was on.
 
-        scenario, alarm, title, node, label; state: warn or crit, the worst; onset_ns: start of the first second that met
-        the threshold; from_ns: when it was raised; to_ns: when it ended, null while still on; peak, in unit.
+        scenario, alarm, title, node, label; state: warn or crit, the worst; onset_ns: start of the first second that
+        met the threshold; from_ns: when it was raised; to_ns: when it ended, null while still on; peak, in unit.
         """
         import pandas as pd
 

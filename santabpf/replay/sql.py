@@ -22,14 +22,64 @@ _TYPES = {"int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE", "bool": "BO
 
 #: Functions whose answer depends on the order of rows, on chance, on the clock or on the place: never in a scenario.
 UNSTABLE = frozenset(
-    """
-    first last any_value arbitrary mode arg_max argmax max_by arg_min argmin min_by arg_max_null arg_min_null
-    approx_count_distinct approx_quantile approx_top_k reservoir_quantile random setseed uuid uuidv4 uuidv7 gen_random_uuid
-    now today current_timestamp get_current_timestamp transaction_timestamp current_date get_current_time current_localtime
-    current_localtimestamp age current_setting getvariable getenv nextval currval txid_current version current_user
-    current_role current_schema current_schemas current_database current_query current_connection_id
-    current_transaction_id current_query_id session_user user sleep_ms write_log hash md5_number in_search_path
-""".split()
+    {
+        "first",
+        "last",
+        "any_value",
+        "arbitrary",
+        "mode",
+        "arg_max",
+        "argmax",
+        "max_by",
+        "arg_min",
+        "argmin",
+        "min_by",
+        "arg_max_null",
+        "arg_min_null",
+        "approx_count_distinct",
+        "approx_quantile",
+        "approx_top_k",
+        "reservoir_quantile",
+        "random",
+        "setseed",
+        "uuid",
+        "uuidv4",
+        "uuidv7",
+        "gen_random_uuid",
+        "now",
+        "today",
+        "current_timestamp",
+        "get_current_timestamp",
+        "transaction_timestamp",
+        "current_date",
+        "get_current_time",
+        "current_localtime",
+        "current_localtimestamp",
+        "age",
+        "current_setting",
+        "getvariable",
+        "getenv",
+        "nextval",
+        "currval",
+        "txid_current",
+        "version",
+        "current_user",
+        "current_role",
+        "current_schema",
+        "current_schemas",
+        "current_database",
+        "current_query",
+        "current_connection_id",
+        "current_transaction_id",
+        "current_query_id",
+        "session_user",
+        "user",
+        "sleep_ms",
+        "write_log",
+        "hash",
+        "md5_number",
+        "in_search_path",
+    }
 )
 #: Table functions that read nothing from outside.
 TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})

@@ -5,8 +5,13 @@ In: values in a signal's unit. Out: text. Pure.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..scenarios import Alarm, Signal, Threshold
 from ..units import format_bytes, format_count, format_duration, format_ratio
+
+if TYPE_CHECKING:
+    from .alarms import Machine
 
 PPM = 1_000_000
 _LOOKUPS = {"avg": "average", "max": "largest", "min": "smallest", "sum": "sum", "count": "seconds with any"}
@@ -45,3 +50,19 @@ def condition(alarm: Alarm, signal: Signal, threshold: Threshold) -> str:
         f"{format_value(threshold.value, 'count' if alarm.lookup == 'count' else signal.unit)}"
         + (f" for {alarm.for_s} s" if alarm.for_s else "")
     )
+
+
+def threshold_of(alarm: Alarm, state: str) -> Threshold:
+    """The threshold that an alarm in this state met, or would have to meet first."""
+    found = (alarm.crit if state == "crit" else alarm.warn) or alarm.warn or alarm.crit
+    assert found is not None
+    return found
+
+
+def nearness(machine: Machine) -> float:
+    """How near an alarm's worst lookup came to its threshold: 1 is there, -1 is no lookup at all."""
+    if machine.extreme is None:
+        return -1.0
+    threshold, worst = threshold_of(machine.alarm, "warn").value, machine.extreme[0]
+    above, below = (worst, threshold) if machine.alarm.rises else (threshold, worst)
+    return above / below if below > 0 else 0.0

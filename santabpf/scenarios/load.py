@@ -29,7 +29,7 @@ _THRESHOLD = re.compile(r"(>=|<=|>|<)\s*(?:\$(?P<param>[a-z][a-z0-9_]*)|(?P<numb
 
 
 def load_scenario(folder: str | Path, **params: int | float) -> m.Scenario:
-    """Read and check one scenario folder; params replace the defaults of its parameters. Raises BadScenario, BadUsage."""
+    """Read and check one scenario folder; params replace defaults of its parameters. Raises BadScenario, BadUsage."""
     path = Path(folder) / FILE
     return _Loader(path, params).scenario()
 

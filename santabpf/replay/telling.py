@@ -1,0 +1,225 @@
+"""The words of a verdict: a scenario's sentences, filled in with one node's incident and its evidence.
+
+In: a Judge, and the incident (or the alarm that came nearest). Out: Told. Never: decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from .. import verdict as v
+from ..scenarios import Sentence
+from ..units import SECOND, format_duration, format_utc
+from . import doubts
+from .signals import composed
+from .words import column, condition, format_value, threshold_of, whole
+
+if TYPE_CHECKING:
+    from .judge import Hit, Judge
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Told:
+    """The parts of a verdict that are words."""
+
+    summary: tuple[v.Sentence, ...]
+    detected: v.Detected | None
+    culprit: v.Culprit | None
+    impact: tuple[v.Sentence, ...]
+    ruled_out: tuple[v.RuledOut, ...]
+    possible: tuple[v.Sentence, ...]  # causes that could not be ruled out, and what else could not be told
+    steps: tuple[v.Step, ...]
+    timeline: tuple[v.Moment, ...]
+    confidence: v.Confidence
+
+
+_NO_ANSWER = v.Confidence("low", ("There is no answer to trust.",))
+
+
+def nothing() -> Told:
+    """Where there is nothing to tell about: no table, or no second."""
+    return Told((), None, None, (), (), (), (), (), _NO_ANSWER)
+
+
+def tell(judge: Judge, hit: Hit, state: v.State, is_doubtful: bool) -> Told:
+    """All words about an incident. is_doubtful: something was lost or not watched. Raises QueryFailed, BadScenario."""
+    words, fired = judge.scenario.words, state == "fired"
+    values = _values(judge, hit, state)
+    ruled_out, possible = _causes(judge, values)
+    culprit = None
+    if fired:
+        who = {key: template.render(values) for key, template in words.culprit.items()}
+        culprit = v.Culprit(**who, evidence=words.culprit_evidence)
+    return Told(
+        () if state == "cannot_tell" else _sentences(words.fired if fired else words.quiet, values),
+        _detected(judge, hit),
+        culprit,
+        _sentences(words.impact, values) if fired else (),
+        ruled_out,
+        possible + _sentences(words.could_not_tell, values),
+        _steps(judge, values) if fired else (),
+        _timeline(judge, values) if fired else (),
+        _NO_ANSWER if state == "cannot_tell" else _confidence(judge, values, is_doubtful),
+    )
+
+
+def _span(judge: Judge, hit: Hit) -> tuple[int, int]:
+    """The time an incident's evidence is from: all that its lookups saw; without an incident, everything."""
+    if hit.incident is None:
+        return judge.start, judge.end
+    return max(judge.start, hit.incident.onset_ns - (hit.alarm.over_s - 1) * SECOND), hit.incident.to_ns or judge.end
+
+
+def _values(judge: Judge, hit: Hit, state: v.State) -> Values:
+    """What templates may fill in; see docs/scenarios.md."""
+    start, end = _span(judge, hit)
+    params = judge.scenario.values
+    asked: dict[str, int | str] = {"from_ns": start, "to_ns": end, "node": judge.node, "label": hit.label}
+    shown = asked | _shown(params)
+    values: Values = {}
+    for evidence in judge.scenario.evidence:
+        query = composed(judge.scenario, evidence.query)
+        values[evidence.name] = judge.ask(evidence.name, evidence.title, query, shown, params)
+    known = judge.evaluator.recording.info["nodes"].get(judge.node, {})
+    facts = {key: known.get(key) for key in ("cpus", "memory_bytes", "kernel", "cgroup_version")}
+    return values | {
+        "alarm": _alarm_values(hit),
+        "node": {"label": judge.node, **facts},
+        "window": {
+            "from_ns": start, "to_ns": end, "duration_ns": end - start, "watched": judge.watched,
+            "is_scoped": bool(judge.evaluator.recording.info.get("scope")),
+        },
+        "params": params, "lost": doubts.lost_rows(judge), "state": state,
+    }  # fmt: skip
+
+
+def _alarm_values(hit: Hit) -> Values:
+    alarm, incident = hit.alarm, hit.incident
+    unit = "count" if alarm.lookup == "count" else hit.track.signal.unit
+    worst = incident.peak if incident else (hit.machine.extreme or (None,))[0]
+    state = incident.state if incident else "clear"
+    return {
+        "name": alarm.name, "title": alarm.title, "state": state, "over_s": alarm.over_s, "label": hit.label,
+        "peak": "no value" if worst is None else format_value(worst, unit),
+        "threshold": format_value(threshold_of(alarm, state).value, unit),
+        "clear": format_value((alarm.clear or threshold_of(alarm, "warn")).value, unit),
+        "onset_ns": incident.onset_ns if incident else None,
+        "raised_ns": incident.raised_ns if incident else None,
+        "delay_ns": incident.raised_ns - incident.onset_ns if incident else None,
+        "is_over": incident is not None and incident.to_ns is not None,
+    }  # fmt: skip
+
+
+def _shown(params: dict[str, int | float]) -> dict[str, int | str]:
+    """Parameters as a verdict shows them: whole numbers and texts."""
+    return {k: value if isinstance(value, int) else f"{value:.10g}" for k, value in params.items()}
+
+
+# ------------------------------------------------------------------------------------------------ detection, timeline
+
+
+def _detected(judge: Judge, hit: Hit) -> v.Detected:
+    alarm, signal, incident = hit.alarm, hit.track.signal, hit.incident
+    _signal_evidence(judge, hit)
+    unit = "count" if alarm.lookup == "count" else signal.unit
+    rule = condition(alarm, signal, threshold_of(alarm, incident.state if incident else "warn"))
+    head = (alarm.name, alarm.title, signal.name, hit.label)
+    if incident is None:
+        worst, at = hit.machine.extreme or (None, None)
+        peak = "no value" if worst is None else format_value(worst, unit)
+        text = f"The alarm {alarm.name} was not raised: it needs the {rule}; what came nearest was {peak}."
+        return v.Detected(*head, "clear", rule, peak, at, None, None, None, text)
+    peak = format_value(incident.peak, unit)
+    onset, raised = format_utc(incident.onset_ns, date=False), format_utc(incident.raised_ns, date=False)
+    lasted = "it was still on when the recording ended"
+    if incident.to_ns is not None:
+        lasted = f"it was on until {format_utc(incident.to_ns, date=False)}"
+    grown = "critical" if incident.state == "crit" else "warning"
+    text = f"The alarm {alarm.name} went to {grown} by the {rule}: first met in the second from {onset}, raised at {raised}, at its worst {peak}; {lasted} (UTC)."
+    ends = incident.onset_ns, incident.raised_ns, incident.to_ns
+    return v.Detected(*head, incident.state, rule, peak, incident.peak_second, *ends, text)
+
+
+def _signal_evidence(judge: Judge, hit: Hit) -> str:
+    """The signal, second by second, as evidence; its name."""
+    signal, series, name = hit.track.signal, hit.series, f"signal_{hit.track.signal.name}"
+    if name in judge.evidence:
+        return name
+    start, end = _span(judge, hit)
+    seconds = ((series.start + at * SECOND, whole(value, signal.unit)) for at, value in enumerate(series.values))
+    rows = [row for row in seconds if start <= row[0] < end]
+    query = composed(judge.scenario, signal.query)
+    params = {k: p for k, p in _shown(judge.scenario.values).items() if f"${k}" in query.sql}
+    judge.evidence[name] = v.Evidence(
+        name, f"{signal.name}, second by second", query.sql, params, ("second", column(signal.unit)),
+        tuple(rows[: v.KEEP_ROWS]), len(rows),
+    )  # fmt: skip
+    return name
+
+
+def _timeline(judge: Judge, values: Values) -> tuple[v.Moment, ...]:
+    doubts.coverage(judge)
+    moments = [v.Moment(judge.start, "The recording starts.", ("recording_coverage",)),
+               v.Moment(judge.end, "The recording ends.", ("recording_coverage",))]  # fmt: skip
+    for hit in judge.hits:
+        i, of = hit.incident, f"{hit.alarm.title}{f' [{hit.label}]' if hit.label else ''}"
+        assert i is not None
+        on = (_signal_evidence(judge, hit),)
+        delay = format_duration(i.raised_ns - i.onset_ns)
+        moments.append(v.Moment(i.onset_ns, f"{of}: begins.", on))
+        moments.append(v.Moment(i.raised_ns, f"{of}: alarm raised, {delay} after it began.", on))
+        if i.to_ns is not None:
+            moments.append(v.Moment(i.to_ns, f"{of}: over.", on))
+    for moment in judge.scenario.words.timeline:
+        for row in values[moment.evidence]:
+            text = moment.text.render({**values, "row": row})
+            moments.append(v.Moment(int(row[moment.at]), text, (moment.evidence,)))
+    return tuple(sorted(moments, key=lambda m: (m.ts_ns, m.text)))
+
+
+# -------------------------------------------------------------------------------------------------- the scenario's own
+
+
+def _sentences(sentences: Iterable[Sentence], values: Values) -> tuple[v.Sentence, ...]:
+    out = []
+    for sentence in sentences:
+        if (sentence.when is None or sentence.when.is_true(values)) and (text := sentence.text.render(values)):
+            out.append(v.Sentence(text, sentence.evidence))
+    return tuple(out)
+
+
+def _causes(judge: Judge, values: Values) -> tuple[tuple[v.RuledOut, ...], tuple[v.Sentence, ...]]:
+    out, possible = [], []
+    for cause in judge.scenario.words.ruled_out:
+        if cause.holds.is_true(values):
+            out.append(v.RuledOut(cause.name, cause.text.render(values), cause.evidence))
+        else:
+            possible.append(v.Sentence(cause.otherwise.render(values), cause.evidence))
+    return tuple(out), tuple(possible)
+
+
+def _steps(judge: Judge, values: Values) -> tuple[v.Step, ...]:
+    return tuple(
+        v.Step(step.text.render(values), step.check.render(values) if step.check else "", step.evidence)
+        for step in judge.scenario.words.next_steps
+        if step.when is None or step.when.is_true(values)
+    )
+
+
+def _confidence(judge: Judge, values: Values, is_doubtful: bool) -> v.Confidence:
+    level: Literal["high", "medium", "low"] = "high"
+    reasons = []
+    for doubt in judge.scenario.words.doubts:
+        if doubt.when.is_true(values):
+            reasons.append(doubt.text.render(values))
+            level = "low" if "low" in (level, doubt.level) else "medium"
+    if is_doubtful and level == "high":
+        level = "medium"
+        reasons.append("Something was lost or not watched; it can't have turned the answer.")
+    if not reasons:
+        reasons.append(f"{judge.watched} seconds were watched whole, and nothing was lost.")
+    return v.Confidence(level, tuple(reasons))
