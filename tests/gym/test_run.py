@@ -1,0 +1,120 @@
+"""Drills as they happen, with the real recorder, and what a script that does not do its work is told as."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from santabpf.errors import BadUsage, CannotProvoke
+from santabpf.gym import drill, reproduce, run
+from santabpf.gym.variants import Variant
+from santabpf.shipped import shipped
+
+
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A script of the test's own in the place of every variant's."""
+    path = tmp_path / "fault.sh"
+    monkeypatch.setattr(run, "get_variant", lambda folder, name: Variant("planted", path, (), "fired"))
+    return path
+
+
+def plant(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\nread -r word\n{text}\n")
+
+
+@pytest.mark.bpf
+@pytest.mark.usefixtures("cells")
+def test_a_restart_loop_fires_and_its_recording_can_be_kept(tmp_path: Path) -> None:
+    result = drill("short_lived_jobs", "restart-loop", seconds=8, keep=tmp_path / "kept")
+    assert (result.verdict.state, result.ok) == ("fired", True), result.to_text()
+    assert result.recording is not None
+    jobs = result.recording["exit"].df()
+    mine = jobs[jobs.comm == "billing-service"]
+    assert len(mine) > 20
+    assert set(mine.code) == {1}
+    assert set(mine.pcomm) == {"supervise"}
+    assert not list(Path("/sys/fs/cgroup").rglob(result.recording.info["scope"]["cgroup"].split("/")[-2]))
+
+
+@pytest.mark.bpf
+@pytest.mark.usefixtures("cells")
+def test_the_fault_begins_after_some_watched_quiet_seconds(tmp_path: Path) -> None:
+    result = drill("short_lived_jobs", "cron", seconds=5, keep=tmp_path / "kept")
+    assert result.recording is not None
+    start_ns, end_ns = result.recording.window
+    execs = result.recording["exec"].df().ts_ns
+    assert execs.min() - start_ns > 1.5e9
+    assert end_ns - execs.max() > 1e9
+
+
+@pytest.mark.bpf
+@pytest.mark.usefixtures("cells")
+def test_long_lived_hogs_stay_quiet() -> None:
+    result = drill("short_lived_jobs", "long-lived", seconds=7)
+    assert (result.verdict.state, result.recording) == ("quiet", None), result.to_text()
+    assert result.as_dict()["ok"] is True
+
+
+@pytest.mark.usefixtures("cells")
+@pytest.mark.parametrize("name", ["restart-loop", "cron", "long-lived", "idle", "build", "services"])
+def test_everything_can_be_provoked_without_looking_and_ends_by_itself(name: str) -> None:
+    told: list[str] = []
+    try:
+        result = reproduce("short_lived_jobs", name, seconds=2, say=told.append)
+    except CannotProvoke as exc:
+        if "is not installed here" in str(exc) and not os.environ.get("SANTABPF_REQUIRE"):
+            pytest.skip(str(exc))
+        raise
+    assert result.ended.code == 0
+    assert told == [f"short_lived_jobs, {name}: for 2 s, in the control group {result.cgroup}"]
+    assert not Path(result.cgroup).exists()
+
+
+@pytest.mark.usefixtures("cells")
+def test_a_missing_program_is_named(planted: Path) -> None:
+    plant(planted, "echo wrk is not installed here; exit 77")
+    with pytest.raises(CannotProvoke, match=r"^drill short_lived_jobs, planted: wrk is not installed here$"):
+        reproduce("short_lived_jobs")
+
+
+@pytest.mark.usefixtures("cells")
+def test_a_script_that_fails_is_told_with_its_last_words(planted: Path) -> None:
+    plant(planted, "echo first; echo the last straw; exit 3")
+    with pytest.raises(CannotProvoke, match=r"fault\.sh failed \(exit code 3\): the last straw$"):
+        reproduce("short_lived_jobs")
+
+
+@pytest.mark.bpf
+@pytest.mark.usefixtures("cells")
+def test_a_drill_whose_script_fails_gives_no_verdict_and_keeps_nothing(planted: Path, tmp_path: Path) -> None:
+    plant(planted, "exit 3")
+    with pytest.raises(CannotProvoke, match="it said nothing"):
+        drill("short_lived_jobs", seconds=1, keep=tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_what_a_drill_cannot_do_is_told_before_anything_is_provoked(tmp_path: Path) -> None:
+    with pytest.raises(BadUsage, match="did you mean 'short_lived_jobs'"):
+        drill("short_lived_job")
+    with pytest.raises(BadUsage, match="did you mean 'restart-loop'"):
+        drill("short_lived_jobs", "restart_loop")
+    with pytest.raises(BadUsage, match="on this machine only"):
+        drill("short_lived_jobs", node="web-1")
+    with pytest.raises(BadUsage, match="exists already"):
+        drill("short_lived_jobs", keep=tmp_path)
+    with pytest.raises(BadUsage, match="1 to 600 seconds, not 0"):
+        drill("short_lived_jobs", seconds=0)
+
+
+def test_a_reproducer_refuses_to_run_outside_of_a_cell() -> None:
+    for script in sorted((shipped("scenarios") / "short_lived_jobs").rglob("*.sh")):
+        if "SANTABPF_CELL" in script.read_text():
+            done = subprocess.run(
+                [script, "restart-loop", "1"], capture_output=True, text=True, env={}, stdin=subprocess.DEVNULL
+            )
+            assert done.returncode != 0
+            assert "run this with: santabpf" in done.stderr

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from santabpf.errors import BadScenario, BadUsage
+from santabpf.gym.variants import get_variant, variants
+from santabpf.shipped import shipped
+
+SHIPPED = sorted(path.parent for path in shipped("scenarios").glob("*/reproduce.sh"))
+
+
+def folder(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "reproduce.sh").write_text(text)
+    (tmp_path / "quiet").mkdir()
+    (tmp_path / "quiet" / "two_words.sh").write_text("")
+    return tmp_path
+
+
+def test_faults_must_fire_and_look_alikes_must_stay_quiet(tmp_path: Path) -> None:
+    found = variants(folder(tmp_path, "#!/bin/sh\n# variants: storm drizzle\n"))
+    assert [(v.name, v.args, v.expected) for v in found.values()] == [
+        ("storm", ("storm",), "fired"),
+        ("drizzle", ("drizzle",), "fired"),
+        ("two-words", (), "quiet"),
+    ]
+
+
+def test_the_first_fault_is_meant_when_none_is_named(tmp_path: Path) -> None:
+    assert get_variant(folder(tmp_path, "# variants: storm drizzle\n"), None).name == "storm"
+
+
+def test_a_misspelt_variant_is_told_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(BadUsage, match="did you mean 'drizzle'"):
+        get_variant(folder(tmp_path, "# variants: storm drizzle\n"), "drizle")
+
+
+def test_a_scenario_without_a_reproducer_has_nothing_to_provoke(tmp_path: Path) -> None:
+    with pytest.raises(BadUsage, match=r"has no reproduce\.sh"):
+        variants(tmp_path)
+
+
+def test_a_reproducer_that_names_no_variants_is_a_bad_scenario(tmp_path: Path) -> None:
+    with pytest.raises(BadScenario, match=r"reproduce\.sh:1: a line `# variants: NAME"):
+        variants(folder(tmp_path, "#!/bin/sh\n"))
+
+
+@pytest.mark.parametrize("scenario", SHIPPED, ids=lambda path: path.name)
+def test_every_script_that_comes_with_a_scenario_is_plain_sh_and_executable(scenario: Path) -> None:
+    for variant in variants(scenario).values():
+        assert variant.script.read_text().startswith("#!/bin/sh\n"), variant.script
+        assert variant.script.stat().st_mode & 0o100, variant.script
+        assert "/usr/bin/env" not in variant.script.read_text()
