@@ -67,16 +67,22 @@ restore_policy() {
     if [ -e "$saved" ]; then mv "$saved" "$policy"; fi
 }
 
+mend_policy() { # waits for another set-up that has its policy there; puts things right after one that was killed
+    while pid=$(sed -n 's/^# SantaBPF set-up, process //p' "$policy" 2> /dev/null) && [ -n "$pid" ]; do
+        if [ -d "/proc/$pid" ]; then sleep 1; else restore_policy; fi
+    done
+}
+
 # Packages start and enable their services when they are installed. A policy-rc.d that forbids it stands there for as
 # long as apt-get runs (one that was there is put back, whatever happens), and what got enabled is disabled again.
 install() { # package names
     before=$(enabled)
-    if [ -e "$saved" ]; then restore_policy; fi # an earlier run was killed
+    mend_policy
     if [ -e "$policy" ]; then mv "$policy" "$saved"; fi
     trap restore_policy EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
-    printf '#!/bin/sh\n# SantaBPF: no service is started while its packages are installed\nexit 101\n' > "$policy"
+    printf '#!/bin/sh\n# SantaBPF set-up, process %s\n# no service is started by it\nexit 101\n' $$ > "$policy"
     chmod 755 "$policy"
     status=0
     DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 \
@@ -109,6 +115,7 @@ enabled() { # those of the servers below that would start at boot, in one line: 
 }
 
 packages() {
+    if [ "$(id -u)" = 0 ]; then mend_policy; fi
     missing=$(lacking)
     if [ -z "$missing" ]; then return; fi
     names=$(printf '%s\n' "$missing" | cut -d '|' -f 1 | tr '\n' ' ')
