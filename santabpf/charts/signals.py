@@ -77,8 +77,8 @@ def info(
 
     signals: scenario, signal, second (ns, start of the second, UTC), node, label, value. alarms: scenario, alarm,
     node, label, state (warn or crit), from_ns, to_ns. units and about (a sentence) by signal; alarm_signals: alarm ->
-    the signal it looks at (an alarm that is not there shades all panels). A panel keeps the six labels that peak highest.
-    Values are drawn in the largest unit that fits their peak. Empty tables: no panels and a note.
+    the signal it looks at (an alarm that is not there shades all panels). A panel keeps the six labels that peak
+    highest. Values are drawn in the largest unit that fits their peak. Empty tables: no panels and a note.
     """
     table, raised = arrow(signals), arrow(alarms)
     names = texts(table, "signal")

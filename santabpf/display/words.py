@@ -1,7 +1,7 @@
 """The words of a report: a few kinds of block, each of which knows how it looks as HTML, Markdown and plain text.
 
 In: strings and numbers already formatted for people. Out: one bundle with the three renderings. Never: markup from
-outside; each block escapes what it is given (text between `backticks` in a sentence is set as code, that is all).
+outside: each block escapes what it is given, and only a Note, which is our own words, sets `this` as code.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Badge:
         kind = self.state if self.state in STATES else "cannot_tell"
         return (
             f'<div class="santa-badge santa-{kind}"><div class="santa-state">{html_text(STATES[kind])}</div>'
-            f'<div class="santa-badge-body"><div class="santa-title">{html_prose(self.title)}</div>'
-            + (f"<p>{html_prose(self.sentence)}</p>" if self.sentence else "")
+            f'<div class="santa-badge-body"><div class="santa-title">{html_text(self.title)}</div>'
+            + (f"<p>{html_text(self.sentence)}</p>" if self.sentence else "")
             + "</div></div>"
         )
 
@@ -67,7 +67,7 @@ class Paragraph:
 
     def html(self) -> str:
         """See Block."""
-        return f"<p>{html_prose(self.sentence)}</p>"
+        return f"<p>{html_text(self.sentence)}</p>"
 
     def markdown(self) -> str:
         """See Block."""
@@ -93,7 +93,7 @@ class Heading(Paragraph):
 
     def html(self) -> str:
         """See Block."""
-        return f"<h3>{html_prose(self.sentence)}</h3>"
+        return f"<h3>{html_text(self.sentence)}</h3>"
 
     def markdown(self) -> str:
         """See Block."""
@@ -132,7 +132,7 @@ class Steps:
         """See Block."""
         tag = "ol" if self.ordered else "ul"
         return f"<{tag}>" + "".join(
-            f"<li>{html_prose(s)}" + (f'<div class="santa-hint">{html_prose(hint)}</div>' if hint else "") + "</li>"
+            f"<li>{html_text(s)}" + (f'<div class="santa-hint">{html_text(hint)}</div>' if hint else "") + "</li>"
             for s, hint in self._pairs()
         ) + f"</{tag}>"
 
@@ -170,7 +170,7 @@ class Tiles:
         return '<div class="santa-tiles">' + "".join(
             f'<div class="santa-tile"><div class="santa-label">{html_text(tile.label)}</div>'
             f'<div class="santa-value">{html_text(tile.value)}</div>'
-            + (f'<div class="santa-hint">{html_prose(tile.hint)}</div>' if tile.hint else "") + "</div>"
+            + (f'<div class="santa-hint">{html_text(tile.hint)}</div>' if tile.hint else "") + "</div>"
             for tile in self.tiles
         ) + "</div>"
 
@@ -211,7 +211,7 @@ class Table:
             return f'<td class="santa-num santa-bar" style="--share:{width:.1f}%">{html_text(label)}</td>'
         if column.kind == "code":
             return f'<td class="santa-code"><code>{html_text(cell)}</code></td>'
-        return f"<td{' class=santa-num' if column.kind == 'number' else ''}>{html_prose(cell)}</td>"
+        return f"<td{' class=santa-num' if column.kind == 'number' else ''}>{html_text(cell)}</td>"
 
     def html(self) -> str:
         """See Block."""
@@ -277,11 +277,11 @@ class Details:
         """See Block."""
         lead = f"<b>{html_text(self.lead)}</b> " if self.lead else ""
         if not self.blocks:
-            return f"<p>{lead}{html_prose(self.sentence)}</p>"
+            return f"<p>{lead}{html_text(self.sentence)}</p>"
         aside = f'<span class="santa-aside">{html_text(self.aside)}</span>' if self.aside else ""
         inside = "".join(block.html() for block in self.blocks)
         return (
-            f'<details class="santa-details"><summary><span>{lead}{html_prose(self.sentence)}</span>{aside}</summary>'
+            f'<details class="santa-details"><summary><span>{lead}{html_text(self.sentence)}</span>{aside}</summary>'
             f'<div class="santa-inside">{inside}</div></details>'
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ..display.words import Block, Code, Col, Details, Note, Table
+from ..display.words import Block, Code, Col, Details, Paragraph, Table
 from ..units import format_count
 from ..verdict import Evidence, Verdict, format_cell
 
@@ -32,8 +32,8 @@ def shown(evidence: Evidence) -> list[Block]:
             for row in evidence.rows]
     query: list[Block] = [Code(evidence.sql.strip())]
     if evidence.params:
-        given = ", ".join(f"`${name}` = {format_cell(name, value)}" for name, value in sorted(evidence.params.items()))
-        query.append(Note(f"with {given}"))
+        given = ", ".join(f"${name} = {format_cell(name, value)}" for name, value in sorted(evidence.params.items()))
+        query.append(Paragraph(f"with {given}"))
     return [
         Table(columns, rows, note=note, caption=evidence.title, empty=f"{evidence.title}: no rows."),
         Details("The query", query, f"{len(evidence.sql.strip().splitlines())} lines of SQL"),

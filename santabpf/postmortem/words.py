@@ -35,7 +35,7 @@ def summary(rec: Recording, result: Result) -> Words:
     verdicts = ranked(result)
     start, end = rec.window
     kernels = sorted({str(facts.get("kernel", "")) for facts in rec.info["nodes"].values()} - {""})
-    scope = f"Recording `{rec.name}` of {', '.join(rec.nodes) or 'no node'}"
+    scope = f"Recording {rec.name} of {', '.join(rec.nodes) or 'no node'}"
     scope += f" (Linux {', '.join(kernels)})" if kernels else ""
     blocks: list[Block] = [Paragraph(
         f"{scope}: {format_utc(start)} to {format_utc(end, date=False)} UTC, {format_duration(end - start)}.")]

@@ -40,11 +40,10 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
     """Raises BadUsage for a parameter that the notebook does not declare; papermill would only warn."""
     with quick_imports():
         import papermill
-        from papermill.exceptions import PapermillException
     try:
         known = papermill.inspect_notebook(_literal(notebook))
-    except (OSError, ValueError, PapermillException) as exc:
-        raise BadUsage(f"{notebook}: cannot be read as a notebook: {exc}") from exc
+    except Exception as exc:  # papermill, nbformat and jsonschema have no error in common
+        raise BadUsage(f"{notebook}: cannot be read as a notebook: {str(exc).splitlines()[0]}") from exc
     for name in parameters:
         if name not in known:
             raise BadUsage(f"{notebook.name} has no parameter {name!r}; {nearest(name, known)}")
