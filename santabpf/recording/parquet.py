@@ -101,7 +101,7 @@ def make_folder(path: Path) -> None:
     if path.is_dir():
         return
     try:
-        path.mkdir()
+        path.mkdir(exist_ok=True)
         sync_folder(path.parent)
     except OSError as exc:
         raise RecordingError(f"{path}: cannot be made: {exc.strerror}") from exc

@@ -16,6 +16,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 INFO = ("created_ns", "nodes", "probes", "scenarios", "scope", "notes")
 #: A segment is closed early when this much is in memory.
 BUFFER_BYTES = 128 << 20
+#: Parts that are on their way to the disk at once. A file system commits together what is fsynced together: 14 parts
+#: took 5 ms side by side and 110 ms one after another (ext4 on a virtual disk, 2026-11).
+WRITERS = 16
 
 
 def _declare(table: str | Table) -> Table:
@@ -44,7 +48,7 @@ def _declare(table: str | Table) -> Table:
     return declare(schema.arrow, table, schema.hash)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Segment:
     """The rows of one part to be; its name is given when it is sealed, so that writing it again changes nothing."""
 
@@ -173,45 +177,46 @@ class Writer:
         After an error or Ctrl-C in its middle it can be called again: a part is then written over with the same rows.
         """
         self._seal()
-        while self._sealed:
-            self._write(self._sealed[0])
-            del self._sealed[0]
+        for last in (False, True):
+            self._write_all([segment for segment in self._sealed if (segment.table == "coverage") == last])
         self._list()
         self._due = time.monotonic() + self._segment_s
 
     def _seal(self) -> None:
-        segments = sorted(self._open.values(), key=lambda s: (s.table == "coverage", s.table, s.node))
+        segments = sorted(self._open.values(), key=lambda s: (s.table, s.node))
         for segment in segments:
             segment.number = self._number
         self._sealed, self._open, self._number, self._held = self._sealed + segments, {}, self._number + 1, 0
 
-    def _write(self, segment: _Segment) -> None:
+    def _write_all(self, segments: list[_Segment]) -> None:
+        """Write parts side by side; return, or raise, when the last is done."""
+        with ThreadPoolExecutor(WRITERS, thread_name_prefix="part") as pool:
+            for segment, part in zip(segments, pool.map(self._write, segments), strict=True):
+                parts = self._manifest.tables[segment.table].parts
+                if parts and parts[-1].path == part.path:
+                    parts.pop()  # the same rows, written again after an interruption
+                parts.append(part)
+                if segment.table == "coverage":
+                    self._widen(segment.batches)
+                if segment in self._sealed:
+                    self._sealed.remove(segment)
+
+    def _write(self, segment: _Segment) -> Part:
         import pyarrow as pa
 
-        table = self._manifest.tables[segment.table]
-        rows = pa.Table.from_batches(segment.batches) if segment.batches else table.arrow.empty_table()
-        rows = pa.Table.from_arrays(rows.columns, schema=table.arrow)
+        schema = self._manifest.tables[segment.table].arrow
+        rows = pa.Table.from_batches(segment.batches) if segment.batches else schema.empty_table()
         for folder in (self.path / segment.table, self.path / segment.table / f"node={segment.node}"):
             parquet.make_folder(folder)
-        part = parquet.write_part(folder / f"part-{segment.number:06d}.parquet", segment.node, rows)
-        if segment.table == "coverage":
-            self._widen(rows)
-        self._add(table, part)
+        path = folder / f"part-{segment.number:06d}.parquet"
+        return parquet.write_part(path, segment.node, pa.Table.from_arrays(rows.columns, schema=schema))
 
-    @staticmethod
-    def _add(table: Table, part: Part) -> None:
-        if table.parts and table.parts[-1].path == part.path:
-            table.parts.pop()  # the same rows, written again after an interruption
-        table.parts.append(part)
-
-    def _widen(self, coverage: pa.Table) -> None:
+    def _widen(self, coverage: list[pa.RecordBatch]) -> None:
         """The window runs from the start of the first second that was watched to the end of the last."""
-        if not coverage.num_rows or "span_ns" not in coverage.schema.names:
-            return
-        ends = coverage.column("ts_ns").to_numpy()
-        start, end = int((ends - coverage.column("span_ns").to_numpy()).min()), int(ends.max())
-        old = self._manifest.window or (start, end)
-        self._manifest.window = min(start, old[0]), max(end, old[1])
+        for row in (row for batch in coverage for row in batch.select(["ts_ns", "span_ns"]).to_pylist()):
+            start, end = row["ts_ns"] - (row["span_ns"] or 0), row["ts_ns"]
+            old = self._manifest.window or (start, end)
+            self._manifest.window = min(start, old[0]), max(end, old[1])
 
     def _list(self) -> None:
         parquet.write_file(self.path / FILE, self._manifest.dump().encode())
@@ -235,9 +240,9 @@ class Writer:
             os.close(self._lock)
 
     def _write_empty(self) -> None:
-        for name, table in self._manifest.tables.items():
-            if not table.parts and self._manifest.nodes:
-                self._write(_Segment(min(self._manifest.nodes), name, number=self._number))
+        if self._manifest.nodes:
+            empty = [name for name, table in self._manifest.tables.items() if not table.parts]
+            self._write_all([_Segment(min(self._manifest.nodes), name, number=self._number) for name in empty])
 
     def discard(self) -> None:
         """Remove the recording, of which nothing came; only before close."""
