@@ -37,9 +37,9 @@ CHILD = Path(__file__).with_name("child.py")
 
 @dataclass(frozen=True)
 class Limits:
-    """What one query may take. Loading DuckDB and Arrow alone maps about 1 GiB, most of it never touched."""
+    """What one query may take."""
 
-    memory_bytes: int = 4 * GIB  # address space of the child
+    memory_bytes: int = 4 * GIB  # address space, on top of what the libraries map
     seconds: float = 60.0  # of wall time for one query
     answer_bytes: int = 2 * GIB  # what comes back
 
@@ -158,6 +158,7 @@ class Query:
             return head, rows
         message = str(head["error"])
         if head["kind"] == "memory":
+            self.close()  # what it took it may not give back
             raise QueryFailed(
                 f"{_where(query)}the query took more memory than it may ({format_bytes(self.limits.memory_bytes)})"
             )

@@ -139,7 +139,8 @@ def _detected(judge: Judge, hit: Hit) -> v.Detected:
     if incident.to_ns is not None:
         lasted = f"it was on until {format_utc(incident.to_ns, date=False)}"
     grown = "critical" if incident.state == "crit" else "warning"
-    text = f"The alarm {alarm.name} went to {grown} by the {rule}: first met in the second from {onset}, raised at {raised}, at its worst {peak}; {lasted} (UTC)."
+    first = f"first met in the second from {onset}, raised at {raised}"
+    text = f"The alarm {alarm.name} went to {grown} by the {rule}: {first}, at its worst {peak}; {lasted} (UTC)."
     ends = incident.onset_ns, incident.raised_ns, incident.to_ns
     return v.Detected(*head, incident.state, rule, peak, incident.peak_second, *ends, text)
 

@@ -1,4 +1,4 @@
-"""A made-up node for tests: processes are started and end, seconds pass, and what a recorder would have seen is written.
+"""A made-up node, for tests of replay and verdicts: processes are started and end, seconds pass, and what a recorder would have seen is written.
 
 In: calls such as world.run(...). Out: a real recording, by the recording room's Writer.
 """
