@@ -80,6 +80,10 @@ class Elf:
         """End of file on its stdin."""
         self._in.close()
 
+    def stop_reading(self) -> None:
+        """Close the other end of its stdout."""
+        self._out.close()
+
     def read(self, seconds: float) -> None:
         """Take frames for so long, pinging."""
         end = time.monotonic() + seconds

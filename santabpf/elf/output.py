@@ -9,12 +9,15 @@ buffer_dropped of their table. Ticks and the like may use a reserve that data ma
 from __future__ import annotations
 
 import collections
+import contextlib
+import fcntl
 import json
 import os
 
 from .. import wire
 
 _RESERVE = 1 << 20
+_F_SETPIPE_SZ = 1031  # linux/fcntl.h; in Python's fcntl since 3.10
 
 
 class Output:
@@ -27,6 +30,8 @@ class Output:
         self._queue: collections.deque[memoryview] = collections.deque()
         self._seq = 0
         os.set_blocking(fd, False)
+        with contextlib.suppress(OSError):  # a pipe of 64 KiB makes writer and reader take turns all the time
+            fcntl.fcntl(fd, _F_SETPIPE_SZ, 1 << 20)
 
     def data(self, kind: int, table: int, t_before: int, payload: bytes | bytearray, records: int) -> bool:
         """Queue a RING, MAP or PROC frame; False, and its records counted as dropped, if there is no room."""
