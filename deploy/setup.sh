@@ -71,6 +71,7 @@ mend_policy() { # waits for another set-up that has its policy there; puts thing
     while pid=$(sed -n 's/^# SantaBPF set-up, process //p' "$policy" 2> /dev/null) && [ -n "$pid" ]; do
         if [ -d "/proc/$pid" ]; then sleep 1; else restore_policy; fi
     done
+    if [ -e "$saved" ] && [ ! -e "$policy" ]; then restore_policy; fi
 }
 
 # Packages start and enable their services when they are installed. A policy-rc.d that forbids it stands there for as

@@ -1,7 +1,8 @@
 """A copy of a recording that tells less about the machine where it was made; for recordings that are published.
 
-In: a recording. Out: a new one, with one part for each node and table. Never: changes rows of what was recorded. What
-processes were called and what they were told (comm, argv, cgroup, file names) stays: record with a scope instead.
+In: a recording. Out: a new one, with one part for each node and table. What processes were called and what they were
+told (comm, argv, cgroup, file names) stays: record with a scope instead. Where there is one, names of threads outside
+of it, which runq tells as those that ran before, are left out. Never: changes anything else in what was recorded.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ def share(recording: Recording | str | Path, out: str | Path, labels: Mapping[st
                 rows = parquet.read_part(part, tables[name])
                 if name == "gaps":
                     rows = _relabel_gaps(rows, names)
+                if info["scope"] and "prev_comm" in rows.column_names:
+                    rows = _without_strangers(rows)
                 for batch in rows.to_batches():
                     writer.append(names[part.node], name, batch)
         if source.state == "interrupted":
@@ -81,3 +84,14 @@ def _relabel_gaps(rows: Any, labels: Mapping[str, str]) -> Any:
     at = rows.schema.get_field_index("detail")
     details = [None if text is None else _relabel(text, labels) for text in rows.column(at).to_pylist()]
     return rows.set_column(at, rows.schema.field(at), pa.array(details, pa.string()))
+
+
+def _without_strangers(rows: Any) -> Any:
+    """`prev_comm` only where it is also the name of a thread in the scope."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    at = rows.schema.get_field_index("prev_comm")
+    kept = pc.is_in(rows["prev_comm"], value_set=pc.unique(rows["comm"]))
+    names = pc.if_else(kept, rows["prev_comm"], pa.scalar(None, rows.schema.field(at).type))
+    return rows.set_column(at, rows.schema.field(at), names)

@@ -82,3 +82,17 @@ def test_a_kernel_that_has_no_number_is_left_out() -> None:
 def test_a_recording_that_is_being_written_is_not_copied(tmp_path: Path) -> None:
     with Writer(tmp_path / "live", info={"nodes": {"n": {}}}), pytest.raises(BadUsage, match="is being written"):
         share(tmp_path / "live", tmp_path / "public")
+
+
+@pytest.mark.parametrize(("scope", "expected"), [({"cgroup": "/a/b"}, ["job", None]), (None, ["job", "stranger"])])
+def test_a_copy_of_a_scoped_recording_names_no_thread_from_outside(
+    tmp_path: Path, scope: dict[str, str] | None, expected: list[str | None]
+) -> None:
+    rows = [{"ts_ns": T0 + at, "comm": "job", "prev_comm": name} for at, name in enumerate(("job", "stranger"))]
+    probes = {"runq": {"params": {}, "state": "on", "why": None}}
+    with Writer(tmp_path / "scoped", info={"scope": scope, "probes": probes}) as writer:
+        writer.add_node("db", {"kernel": "6.1", "cpus": 2})
+        writer.append("db", "runq", batch("runq", rows))
+    made = share(tmp_path / "scoped", tmp_path / "public")
+    assert made["runq"].arrow(["prev_comm"])["prev_comm"].to_pylist() == expected
+    assert verify(made.path) == []
