@@ -19,6 +19,7 @@ from typing import NamedTuple
 from ..elf.stubs import HEADERS
 from ..errors import SantaError
 from ..units import MIB
+from .cost import Cpu, cpu_of
 from .machine import NODE_PYTHON, why_no
 
 BUFFER_BYTES = 16 * MIB
@@ -36,10 +37,16 @@ class Counted(NamedTuple):
 
 
 class Comparator(NamedTuple):
-    """How one of them is started, seen to be ready, and counted. The folder is its own."""
+    """How one of them is started, seen to be ready, and counted. The folder is its own.
+
+    share       of the load that it is given: slow ones would take minutes for all of it
+    at_its_end  whether it writes the rest of its buffers only then, so that its end is part of its cost
+    """
 
     name: str
     why_not: str
+    share: float
+    at_its_end: bool
     argv: Callable[[Path], list[str]]
     environment: Callable[[Path], dict[str, str]]
     is_ready: Callable[[Path], bool]
@@ -75,13 +82,20 @@ class Running:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def stop(self) -> Counted:
-        """End it as Ctrl-C does, and count."""
+    def stop(self) -> Cpu:
+        """End it as Ctrl-C does. Returns: the CPU time of its whole life."""
         self._child.send_signal(signal.SIGINT)
-        try:
-            self._child.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            raise SantaError(f"{self._comparator.name} does not end") from None
+        deadline = time.monotonic() + STOP_S
+        while os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() > deadline:
+                raise SantaError(f"{self._comparator.name} does not end")
+            time.sleep(0.02)
+        cpu = cpu_of(self.pids)  # it has ended, but is not reaped yet
+        self._child.wait()
+        return cpu
+
+    def counted(self) -> Counted:
+        """What it got, after it has ended."""
         return self._comparator.result(self._folder)
 
     def close(self) -> None:
@@ -98,21 +112,21 @@ def comparators() -> list[Comparator]:
     """All three, whether they can be run here or not."""
     return [
         Comparator(
-            "BCC callback", "",
+            "BCC callback", "", 0.25, False,
             lambda folder: [NODE_PYTHON, str(Path(__file__).with_name("bcc_callback.py")), str(folder / "events")],
             lambda folder: {},
             lambda folder: b"ready" in (folder / "out").read_bytes(),
             _count_bcc,
         ),
         Comparator(
-            "bpftrace printf", why_no("bpftrace", "bpftrace"),
+            "bpftrace printf", why_no("bpftrace", "bpftrace"), 0.25, False,
             lambda folder: ["sh", "-c", 'exec bpftrace -o "$0" -e "$1" $$', str(folder / "events"), _BPFTRACE],
             lambda folder: {"BPFTRACE_PERF_RB_PAGES": str(BUFFER_BYTES // (os.cpu_count() or 1) // 4096)},
             lambda folder: _size(folder / "events") > 0,
             _count_bpftrace,
         ),
         Comparator(
-            "perf record", why_no("perf", "linux-perf"),
+            "perf record", why_no("perf", "linux-perf"), 1.0, True,
             lambda folder: [
                 "perf", "record", "-q", "-N", "-B", "-a", "-e", "sched:sched_switch", "-o", str(folder / "events"),
                 "-m", f"{BUFFER_BYTES // (os.cpu_count() or 1) // MIB}M", "-D", "-1",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterable
@@ -47,14 +46,6 @@ def cpu_of(pids: Iterable[int]) -> Cpu:
             continue
         total, sampled, user = total + exact, sampled + ticks, user + user_ticks
     return Cpu(total, sampled, user)
-
-
-def switches_so_far() -> int:
-    """Context switches of the whole machine since boot: the kernel's own count."""
-    for line in Path("/proc/stat").read_text().splitlines():
-        if line.startswith("ctxt "):
-            return int(line.split()[1])
-    return 0
 
 
 def descendants(pid: int) -> list[int]:
@@ -105,8 +96,3 @@ def wait_idle(pids: list[int], timeout_s: float, share: float = 0.05) -> None:
         if after - before < share * 0.2 * SECOND:
             return
         before = after
-
-
-def pin(cpu: int) -> None:
-    """Keep this process and its children to one CPU."""
-    os.sched_setaffinity(0, {cpu})
