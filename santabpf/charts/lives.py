@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .look import NULL, Tabular, arrow, ints, texts
 
@@ -109,26 +110,38 @@ def fewer(
         return given, 0
     own = [_hashes(table, "tgid", "start_ns") for table in given]
     parent = [_hashes(table, "ptgid", "pstart_ns") for table in given]
-    everyone = np.unique(np.concatenate(own))
+    everyone = pc.unique(pa.array(np.concatenate(own)))
     ended = own[2]
     cpu = ints(given[2], "cpu_ns") if given[2] is not None else np.zeros(0, dtype=np.int64)
     dearest = ended[np.argsort(-cpu, kind="stable")[:most]]
-    lives_on = np.setdiff1d(np.concatenate(own[:2]), ended)[:most]
-    kept = fresh = np.union1d(dearest, lives_on)
+    begun = np.concatenate(own[:2])
+    lives_on = pc.unique(pa.array(begun[~_among(begun, ended)])).to_numpy()[:most]
+    kept = fresh = np.concatenate([dearest, lives_on])
     while fresh.size:
-        above = [up[np.isin(down, fresh)] for down, up in zip(own, parent, strict=True)]
-        fresh = np.setdiff1d(np.concatenate(above), kept)
-        kept = np.union1d(kept, fresh)
-    chosen = [None if table is None else table.filter(pa.array(np.isin(down, kept)))
+        above = np.concatenate([up[_among(down, fresh)] for down, up in zip(own, parent, strict=True)])
+        fresh = pc.unique(pa.array(above[~_among(above, kept)])).to_numpy()
+        kept = np.concatenate([kept, fresh])
+    chosen = [None if table is None else table.filter(pa.array(_among(down, kept)))
               for table, down in zip(given, own, strict=True)]
-    return chosen, int(everyone.size - np.intersect1d(everyone, kept).size)
+    return chosen, int((~_among(everyone.to_numpy(), kept)).sum())
+
+
+def _among(
+    values: np.ndarray[Any, np.dtype[np.int64]], wanted: np.ndarray[Any, np.dtype[np.int64]]
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which of the values are wanted; Arrow's hash table does a million in 20 ms, numpy's isin in 200."""
+    found = pc.is_in(pa.array(values), value_set=pa.array(wanted)).to_numpy(zero_copy_only=False)
+    return np.asarray(found, dtype=np.bool_)
 
 
 def _hashes(table: pa.Table | None, tgid: str, start: str) -> np.ndarray[Any, np.dtype[np.int64]]:
     """One number for each row's process; two processes of one number would both be kept, that is all."""
     if table is None:
         return np.zeros(0, dtype=np.int64)
-    labels, which = np.unique(np.array(texts(table, "node"), dtype=np.str_), return_inverse=True)
-    node = np.array([zlib.crc32(label.encode()) for label in labels], dtype=np.int64)[which]
+    node: Any = 0
+    if "node" in table.column_names:
+        nodes = pc.dictionary_encode(table.column("node").combine_chunks())
+        sums = np.array([zlib.crc32(str(label).encode()) for label in nodes.dictionary.to_pylist()], dtype=np.int64)
+        node = sums[nodes.indices.to_numpy(zero_copy_only=False)] if table.num_rows else 0
     with np.errstate(over="ignore"):
         return np.asarray(ints(table, start) * 0x9E3779B1 + ints(table, tgid) * 0x85EBCA77 + node, dtype=np.int64)

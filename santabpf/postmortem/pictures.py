@@ -56,16 +56,20 @@ def processes(rec: Recording, result: Result) -> Lanes | Words:
     """Each process a box from its start to its end, below the one that started it; the alarm's span is shaded."""
     if not any(name in rec for name in ("fork", "exec", "exit")):
         return Words(Note("Neither `fork`, `exec` nor `exit` was recorded, so there is no process tree to draw."))
+    who = ["ts_ns", "node", "tgid", "start_ns", "ptgid", "comm"]
     info = process_tree.info(
-        _table(rec, "fork"), _table(rec, "exec"), _table(rec, "exit"), _table(rec, "processes"), window=rec.window,
-        spans=_spans(result),
+        _table(rec, "fork", [*who, "pstart_ns"]), _table(rec, "exec", [*who, "pstart_ns", "argv"]),
+        _table(rec, "exit", [*who, "pstart_ns", "lifetime_ns", "cpu_ns", "code", "signal"]),
+        _table(rec, "processes", [*who, "argv"]), window=rec.window, spans=_spans(result),
     )
     return process_tree.lanes(info)
 
 
 def commands(rec: Recording) -> Words:
     """Which programs ran, how often, how much CPU they took, and who started them."""
-    return Words(top.table(top.info(_table(rec, "exec"), _table(rec, "exit"))))
+    starts = _table(rec, "exec", ["ts_ns", "comm", "pcomm", "argv"])
+    ends = _table(rec, "exit", ["ts_ns", "comm", "pcomm", "lifetime_ns", "cpu_ns", "code", "signal"])
+    return Words(top.table(top.info(starts, ends)))
 
 
 def run_queue(rec: Recording) -> Figure | Words:
