@@ -15,7 +15,7 @@ _WORDS = (
 #: The name of an option or variable that holds a secret: its last word says so (so not --password-file).
 _NAME = rb"(?:[A-Za-z0-9_.]+[-_.])*?(?:[A-Za-z0-9]*(?:" + _WORDS + rb"))"
 #: --password=X, -token:X or DB_PASSWORD=X, at the start of an argument: all the rest of it is the secret.
-_ASSIGNED = re.compile(rb"(?:-{0,2}|/)" + _NAME + rb"[=:](?!/)", re.IGNORECASE)
+_ASSIGNED = re.compile(rb"(?:-{0,2}|/)" + _NAME + rb"[=:](?![/\s])", re.IGNORECASE)
 #: --password, with the secret in the next argument.
 _OPTION = re.compile(rb"--?" + _NAME, re.IGNORECASE)
 #: The same inside a longer text, such as the script of sh -c: up to the next space, or the closing quote.
@@ -26,10 +26,11 @@ _INSIDE = re.compile(
 )
 _URL = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^\s/@:'\"]*:(?P<secret>[^\s/'\"]+)@")
 _HEADER = re.compile(
-    rb"(?:(?:proxy-)?authorization|x-[a-z-]*(?:key|token|secret)|(?:set-)?cookie|private-token|api-key)"
+    rb"(?:(?<=[\s'\"])|^)(?:(?:proxy-)?authorization|x-[a-z-]*(?:key|token|secret)|(?:set-)?cookie|private-token|api-key)"
     rb"\s*[:=]\s*(?:(?:basic|bearer|digest|token|negotiate)\s+)?(?P<secret>[^\0'\"]+)",
     re.IGNORECASE,
 )
+_SCRIPT = re.compile(rb"-[a-z]*c")  # sh -c, bash -lc: the next argument is a program of its own
 _NOT_SECRET = re.compile(rb"-{0,2}(?:old)?pwd[=:]", re.IGNORECASE)  # the working directory, PWD=/home/me
 #: Programs with a short option for a secret: basename -> (-pX glued to it, option whose next argument it is).
 _SHORT: dict[bytes, tuple[bytes, tuple[bytes, ...]]] = {
@@ -47,7 +48,9 @@ _SHORT: dict[bytes, tuple[bytes, tuple[bytes, ...]]] = {
     b"sqlcmd": (b"-P", (b"-P",)),
 }  # fmt: skip
 _USER_AND_SECRET = (b"curl", b"smbclient")  # user:secret, of which only the second half is starred
-_MAYBE = re.compile(rb"pass|pwd|token|secret|cred|key|auth|bearer|cookie|://[^\0]*@|\0-[pauUwP]", re.IGNORECASE)
+_MAYBE = re.compile(
+    rb"pass|pwd|token|secret|cred|key|auth|bearer|cookie|://[^\0]*@|\0-[pauUwP]|--user|--proxy", re.IGNORECASE
+)
 
 
 def mask(line: bytes) -> bytes:
@@ -67,7 +70,7 @@ def mask(line: bytes) -> bytes:
         elif glued and argument.startswith(glued) and len(argument) > len(glued) and argument[:2] != b"--":
             out.append(_star(argument, max(len(glued), argument.find(b":") + 1 if halves else 0)))
         else:
-            out.append(_inside(argument))
+            out.append(_inside(argument, script=bool(_SCRIPT.fullmatch(before))))
     return b"\0".join(out)
 
 
@@ -75,9 +78,9 @@ def _star(argument: bytes, start: int) -> bytes:
     return argument[:start] + b"*" * (len(argument) - start)
 
 
-def _inside(argument: bytes) -> bytes:
-    assigned = _ASSIGNED.match(argument)
-    if assigned and not _NOT_SECRET.match(argument) and not re.search(rb"\s", argument[: assigned.end()]):
+def _inside(argument: bytes, *, script: bool = False) -> bytes:
+    assigned = None if script else _ASSIGNED.match(argument)
+    if assigned and not _NOT_SECRET.match(argument):
         return _star(argument, assigned.end())
     for pattern in (_HEADER, _URL, _INSIDE):
         argument = pattern.sub(_starred, argument)

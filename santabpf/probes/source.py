@@ -66,7 +66,7 @@ def plan(
     return {
         "version": PLAN_VERSION,
         "probes": entries,
-        "core": {"source": head + (HERE / "core.bpf.c").read_text(encoding="utf-8"), "btf": COMMON_BTF},
+        "core": _core(head),
         "scope": dict(scope) if scope else None,
         "min_available_bytes": min_available_bytes,
         "mask": mask,
@@ -76,8 +76,13 @@ def plan(
 
 
 def check_plan() -> dict[str, Any]:
-    """The plan of `santabpf check`: say what stands in the way, record nothing."""
-    return {"version": PLAN_VERSION, "check": True, "probes": [], "scope": None, "silence_s": 10}
+    """The plan of `santabpf check`: load the common part of all probes to see that it goes, record nothing."""
+    core = _core("#define SANTA_TREE_ENTRIES 1\n")
+    return {"version": PLAN_VERSION, "check": True, "probes": [], "core": core, "scope": None, "silence_s": 10}
+
+
+def _core(head: str) -> dict[str, Any]:
+    return {"source": head + (HERE / "core.bpf.c").read_text(encoding="utf-8"), "btf": COMMON_BTF}
 
 
 def _probe(
