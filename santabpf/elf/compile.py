@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
-import tempfile
 import time
 
 from . import btf, kernel, stubs
@@ -47,39 +45,34 @@ def start(plan: dict, scope_define: tuple[int, int], cgroup: str) -> tuple[int, 
 def _run(plan: dict, scope: tuple[int, int], cgroup: str, out: socket.socket) -> None:
     errors = os.memfd_create("errors")  # where clang and the verifier write what they think
     os.dup2(errors, 2)
-    private = _make_private()
+    os.environ["BCC_KERNEL_SOURCE"] = _make_private()
     try:
-        os.environ["BCC_KERNEL_SOURCE"] = private
+        import bcc
+        from bcc import BPF, lib
+    except ImportError as exc:
+        raise _NoBCC(str(exc)) from exc
+    types = btf.BTF.of_kernel()
+    common = [*_cgroup_defines(types, cgroup), f"-DSANTA_SCOPE={scope[0]}", f"-DSANTA_SCOPE_ID={scope[1]}ULL"]
+    _say(out, {"event": "ready", "bcc": bcc.__version__}, [])
+    kept = []  # the core object must outlive the others: they share its maps
+    for spec in [dict(plan["core"], name="core", needs=[], params={}, attach=[], tables=[])] + plan["probes"]:
+        if not spec["source"]:
+            continue
+        started = time.monotonic_ns()
         try:
-            import bcc
-            from bcc import BPF, lib
-        except ImportError as exc:
-            raise _NoBCC(str(exc)) from exc
-        types = btf.BTF.of_kernel()
-        common = [*_cgroup_defines(types, cgroup), f"-DSANTA_SCOPE={scope[0]}", f"-DSANTA_SCOPE_ID={scope[1]}ULL"]
-        _say(out, {"event": "ready", "bcc": bcc.__version__}, [])
-        kept = []  # the core object must outlive the others: they share its maps
-        for spec in [dict(plan["core"], name="core", needs=[], params={}, attach=[], tables=[])] + plan["probes"]:
-            if not spec["source"]:
-                continue
-            started = time.monotonic_ns()
-            try:
-                module, message, fds = _load(BPF, lib, types, spec, common)
-                message["ns"] = time.monotonic_ns() - started
-                _say(out, message, fds)
-                if spec["name"] == "core":
-                    kept.append(module)
-                else:
-                    module.cleanup()
-            except Exception as exc:  # one probe that fails must not take the others with it
-                why = f"{exc}{_tail(errors)}"
-                _say(out, {"event": "probe", "name": spec["name"], "state": "failed", "why": why, "missing": []}, [])
-            os.ftruncate(errors, 0)
-            os.lseek(errors, 0, os.SEEK_SET)
-        _say(out, {"event": "done"}, [])
-    finally:
-        if private.startswith("/dev/shm"):
-            shutil.rmtree(private, ignore_errors=True)
+            module, message, fds = _load(BPF, lib, types, spec, common)
+            message["ns"] = time.monotonic_ns() - started
+            _say(out, message, fds)
+            if spec["name"] == "core":
+                kept.append(module)
+            else:
+                module.cleanup()
+        except Exception as exc:  # one probe that fails must not take the others with it
+            why = f"{exc}{_tail(errors)}"
+            _say(out, {"event": "probe", "name": spec["name"], "state": "failed", "why": why, "missing": []}, [])
+        os.ftruncate(errors, 0)
+        os.lseek(errors, 0, os.SEEK_SET)
+    _say(out, {"event": "done"}, [])
 
 
 class _NoBCC(Exception):
@@ -143,6 +136,11 @@ def _cgroup_defines(types: btf.BTF, controller: str) -> list:
     return [f"-DSANTA_CGROUP_SLOT={btf.ABSENT if slot is None else slot}", f"-DSANTA_CGROUP_V1={int(bool(controller))}"]
 
 
+def shared_place(compiler: int) -> str:
+    """Where the headers are when they can't be hidden; whoever started the compiler removes it."""
+    return f"/dev/shm/santabpf-{compiler}"
+
+
 def _make_private() -> str:
     """A folder with the stub headers that goes with this process, and tracefs where it is not mounted."""
     try:
@@ -153,8 +151,9 @@ def _make_private() -> str:
             with contextlib.suppress(OSError):  # raw tracepoints do without; a probe that needs it will say so
                 kernel.mount("santabpf", _TRACEFS, "tracefs")
         root = place + "/santabpf"
-    except (OSError, StopIteration):  # without CAP_SYS_ADMIN: memory too, but visible to others until it is removed
-        root = tempfile.mkdtemp(prefix="santabpf-", dir="/dev/shm")
+    except (OSError, StopIteration):  # without CAP_SYS_ADMIN: in memory too, but others see it
+        root = shared_place(os.getpid())
+        os.mkdir(root, 0o700)
     for name, text in stubs.HEADERS.items():
         path = os.path.join(root, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)

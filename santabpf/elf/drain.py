@@ -47,6 +47,10 @@ class Ring:
         now = time.monotonic_ns()
         producer = self._producer[0]
         self.fill = (producer - self._at) / self._bytes
+        if producer == self._at:
+            self.mark = self._seen_at = now
+            self._seen = producer
+            return b"", False
         end = min(producer, self._at + self._chunk)
         start = self._data + self._at % self._bytes
         busy = self._ring[start + 3 : start + end - self._at : self.stride].find(_BUSY)  # in the live ring, not a copy

@@ -14,6 +14,7 @@ import re
 import resource
 import socket
 import time
+import traceback
 
 from .. import wire
 from . import checks, procfs, ticks
@@ -36,8 +37,9 @@ def main() -> None:
         code = run(Line(0), 1)
     except (BrokenPipeError, ConnectionResetError, Stop):
         pass  # nobody is there any more
-    finally:
-        os._exit(code)  # no clean-up can be needed: the kernel takes back all that this process holds
+    except Exception:
+        traceback.print_exc()
+    os._exit(code)  # no clean-up can be needed: the kernel takes back all that this process holds
 
 
 def run(line: Line, stdout: int) -> int:

@@ -48,14 +48,17 @@ _SHORT: dict[bytes, tuple[bytes, tuple[bytes, ...]]] = {
     b"sqlcmd": (b"-P", (b"-P",)),
 }  # fmt: skip
 _USER_AND_SECRET = (b"curl", b"smbclient")  # user:secret, of which only the second half is starred
-_MAYBE = re.compile(
-    rb"pass|pwd|token|secret|cred|key|auth|bearer|cookie|://[^\0]*@|\0-[pauUwP]|--user|--proxy", re.IGNORECASE
-)
+#: Without any of these in it (in small letters), a command line need not be looked at closely. Most have none.
+_HINTS = (
+    b"pass", b"pwd", b"token", b"secret", b"cred", b"key", b"auth", b"bearer", b"cookie", b"://", b"--user", b"--proxy",
+    b"\0-p", b"\0-a", b"\0-u", b"\0-w",
+)  # fmt: skip
 
 
 def mask(line: bytes) -> bytes:
     """The command line with stars over what looks like a secret; as long as before."""
-    if not _MAYBE.search(line):
+    small = line.lower()
+    if not any(hint in small for hint in _HINTS):
         return line
     arguments = line.split(b"\0")
     glued, takes = _SHORT.get(arguments[0].rsplit(b"/", 1)[-1], (b"", ()))
@@ -100,9 +103,9 @@ def mask_records(taken: bytes, stride: int, spans: list) -> bytes | bytearray:
     out = None
     for start in range(8, len(taken), stride):
         for offset, length in spans:
-            line = taken[start + offset : start + offset + length]
+            line = taken[start + offset : start + offset + length].rstrip(b"\0")
             safe = mask(line)
             if safe is not line and safe != line:
                 out = bytearray(taken) if out is None else out
-                out[start + offset : start + offset + length] = safe
+                out[start + offset : start + offset + len(safe)] = safe
     return taken if out is None else out

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -74,6 +75,7 @@ class Recorder:
             messages.close()
             os.kill(pid, signal.SIGKILL)
             _, status, used = os.wait4(pid, 0)
+            shutil.rmtree(compile.shared_place(pid), ignore_errors=True)
             self._compiler.update(
                 user_ns=round(used.ru_utime * 1e9), system_ns=round(used.ru_stime * 1e9),
                 private_bytes=used.ru_maxrss * 1024,

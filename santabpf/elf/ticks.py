@@ -31,10 +31,9 @@ def read_clock(tries: int = 9) -> dict:
 
 
 def private_bytes(pid: int | str = "self") -> int | None:
-    """Memory that only this process has, without the rings, which are the kernel's and shared with it."""
-    text = procfs.read_file(f"/proc/{pid}/smaps_rollup") or b""
-    for line in text.splitlines():
-        if line.startswith(b"Anonymous:"):
+    """Memory that only this process has (anonymous pages), without the rings, which are the kernel's."""
+    for line in (procfs.read_file(f"/proc/{pid}/status") or b"").splitlines():
+        if line.startswith(b"RssAnon:"):  # smaps_rollup says the same, but walks the rings for it: 0.7 ms
             return int(line.split()[1]) * 1024
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from real_elf import Elf, plan_of
@@ -94,7 +95,7 @@ def test_the_histogram_and_the_single_waits_add_up_to_the_same(burners: subproce
     for slot, (count, _) in readings[-1].items():
         low = 0 if slot == 0 else 1 << slot
         assert count == int(((rows["wait_ns"] >= low) & (rows["wait_ns"] < 2 << slot)).sum())
-    for earlier, later in zip(readings, readings[1:], strict=False):
+    for earlier, later in pairwise(readings):
         assert all(later[slot][0] >= count for slot, (count, _) in earlier.items())
 
 
