@@ -41,5 +41,5 @@ lock: ## renew requirements.lock from pyproject.toml
 	@deploy/lock.sh
 
 clean: ## remove what was made here, the virtual environment too
-	rm -rf .venv build dist out postmortem*.html .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv build dist out postmortem* .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
