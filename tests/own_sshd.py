@@ -16,6 +16,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from on_the_node import Traces
+
 SSHD = "/usr/sbin/sshd"
 LOGIN_UID = 64123  # of no user of a Debian system: not below 1000, not above 60000, not 65534
 
@@ -61,6 +63,11 @@ class Sshd:
     def public_host_key(self) -> str:
         """Type and base64, as in known_hosts."""
         return " ".join(Path(f"{self.host_key}.pub").read_text().split()[:2])
+
+    def sessions(self) -> set[int]:
+        """The sshd processes of its connections, without what they run."""
+        below = Traces().descendants(self.pid)
+        return {pid for pid in below if b"sshd" in Path(f"/proc/{pid}/comm").read_bytes()}
 
     def trust(self, key: str | None = None) -> None:
         """Let known_hosts hold this server's key (or another one) and nothing else."""

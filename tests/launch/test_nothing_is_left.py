@@ -96,7 +96,7 @@ def test_when_santa_dies_or_stops(
 def test_when_the_ssh_session_is_killed(santa: Start, traces: Traces, sshd: Sshd) -> None:
     child = santa(sshd.node, sshd.config)
     elves, programs = found_below(traces, sshd.pid)
-    for pid in traces.descendants(sshd.pid) - elves:
+    for pid in sshd.sessions():
         os.kill(pid, signal.SIGKILL)
     assert traces.wait_gone(elves, programs, GONE_S) == (set(), set())
     assert "ConnectionLost: node-1: the SSH connection broke" in child.communicate(timeout=20)[1]
@@ -106,7 +106,7 @@ def test_when_the_ssh_session_is_killed(santa: Start, traces: Traces, sshd: Sshd
 def test_when_the_ssh_session_hangs(santa: Start, traces: Traces, sshd: Sshd) -> None:
     child = santa(sshd.node, sshd.config, silence_s=2)
     elves, programs = found_below(traces, sshd.pid)
-    sessions = traces.descendants(sshd.pid) - elves
+    sessions = sshd.sessions()
     for pid in sessions:
         os.kill(pid, signal.SIGSTOP)
     try:

@@ -46,7 +46,7 @@ def test_an_elf_leaves_when_the_connection_is_killed(sshd: Sshd, tmp_path: Path,
 
     def kill_the_session(stream: Stream, frame: wire.Frame) -> None:
         elves.update(traces.elves_below(sshd.pid))
-        for pid in traces.descendants(sshd.pid) - elves:
+        for pid in sshd.sessions():
             os.kill(pid, signal.SIGKILL)
 
     with pytest.raises(ConnectionLost, match="node-1: the SSH connection broke"):
@@ -61,7 +61,7 @@ def test_a_connection_that_hangs_is_given_up(sshd: Sshd, tmp_path: Path, traces:
 
     def stop_the_session(stream: Stream, frame: wire.Frame) -> None:
         elves.update(traces.elves_below(sshd.pid))
-        stopped.update(traces.descendants(sshd.pid) - elves)
+        stopped.update(sshd.sessions())
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
 

@@ -106,15 +106,15 @@ def test_closing_leaves_no_thread_and_no_session_behind(sshd: Sshd, traces: Trac
         sessions = traces.descendants(sshd.pid)
         assert sessions
     assert traces.wait_gone(sessions, set(), 10) == (set(), set())
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
-def test_a_session_that_is_killed_is_a_lost_connection(sshd: Sshd, traces: Traces) -> None:
+def test_a_session_that_is_killed_is_a_lost_connection(sshd: Sshd) -> None:
     with connect(sshd) as transport:
         channel = transport.start(["cat"])
         channel.write(b"alive")
         assert channel.read(10) == b"alive"
-        for pid in traces.descendants(sshd.pid):
+        for pid in sshd.sessions():
             os.kill(pid, signal.SIGKILL)
         with pytest.raises(ConnectionLost, match="node-1: the SSH connection broke"):
             channel.read(10)
