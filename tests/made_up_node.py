@@ -1,4 +1,6 @@
-"""A made-up node, for tests of replay and verdicts: processes are started and end, seconds pass, and what a recorder would have seen is written.
+"""A made-up node, for tests of replay and verdicts.
+
+Processes are started and end, seconds pass, and what a recorder would have seen is written.
 
 In: calls such as world.run(...). Out: a real recording, by the recording room's Writer.
 """
@@ -32,7 +34,7 @@ class Process(NamedTuple):
 
 
 class World:
-    """One node with 2 CPUs. Times `at` are in seconds since START, may be fractions, and are exact to the millisecond."""
+    """One node with 2 CPUs. Times `at` are in seconds since START; fractions are exact to the millisecond."""
 
     def __init__(self, seconds: int, node: str = "node-1", cpus: int = 2, probes: tuple[str, ...] = PROBES) -> None:
         self.seconds, self.node, self.cpus, self.probes = seconds, node, cpus, probes
@@ -46,55 +48,126 @@ class World:
     # ------------------------------------------------------------------------------------------------ processes
 
     def lives(
-        self, comm: str, *, tgid: int | None = None, parent: Process | None = None, argv: list[str] | None = None,
+        self,
+        comm: str,
+        *,
+        tgid: int | None = None,
+        parent: Process | None = None,
+        argv: list[str] | None = None,
         cgroup: str = "system.slice/x.service",
     ) -> Process:
         """A process older than the recording."""
         process = Process(tgid or self._pid(), 10 * S + (tgid or self._next) * TICK, comm)
-        self.rows["processes"].append({
-            "ts_ns": START, "start_ns": process.start_ns, "tgid": process.tgid, "ptgid": parent.tgid if parent else None,
-            "uid": 0, "is_kernel": False, "threads": 1, "cpu_ns": 0, "rss_bytes": 4096, "comm": comm,
-            "argv": argv or [comm], "argv_truncated": False, "cgroup": cgroup,
-        })
+        self.rows["processes"].append(
+            {
+                "ts_ns": START,
+                "start_ns": process.start_ns,
+                "tgid": process.tgid,
+                "ptgid": parent.tgid if parent else None,
+                "uid": 0,
+                "is_kernel": False,
+                "threads": 1,
+                "cpu_ns": 0,
+                "rss_bytes": 4096,
+                "comm": comm,
+                "argv": argv or [comm],
+                "argv_truncated": False,
+                "cgroup": cgroup,
+            }
+        )
         return process
 
     def run(
-        self, parent: Process, argv: list[str] | None, at: float, life_ms: int, cpu_ms: int, *, code: int = 0,
-        signal: int = 0, comm: str | None = None, ends: bool = True, cgroup: str = "system.slice/x.service",
+        self,
+        parent: Process,
+        argv: list[str] | None,
+        at: float,
+        life_ms: int,
+        cpu_ms: int,
+        *,
+        code: int = 0,
+        signal: int = 0,
+        comm: str | None = None,
+        ends: bool = True,
+        cgroup: str = "system.slice/x.service",
     ) -> Process:
         """Start a program (argv None: a fork that runs no other program), and see it end."""
         begin = START + round(at * 1000) * MS
         name = comm or (argv[0].rsplit("/", 1)[-1][:15] if argv else parent.comm)
         start = (begin - BOOTED) // TICK * TICK
         process = Process(self._pid(), start, name)
-        self.rows["fork"].append({
-            "ts_ns": begin, "start_ns": start, "pstart_ns": parent.start_ns, "tgid": process.tgid, "ptgid": parent.tgid,
-            "comm": parent.comm, "uid": 0, "ptid": parent.tgid,
-        })
+        self.rows["fork"].append(
+            {
+                "ts_ns": begin,
+                "start_ns": start,
+                "pstart_ns": parent.start_ns,
+                "tgid": process.tgid,
+                "ptgid": parent.tgid,
+                "comm": parent.comm,
+                "uid": 0,
+                "ptid": parent.tgid,
+            }
+        )
         if argv is not None:
-            self.rows["exec"].append({
-                "ts_ns": begin + MS // 2, "start_ns": start, "pstart_ns": parent.start_ns, "cgroup_id": 7,
-                "tgid": process.tgid, "ptgid": parent.tgid, "uid": 0, "argv_bytes": sum(len(a) + 1 for a in argv),
-                "comm": name, "pcomm": parent.comm, "filename": argv[0], "cgroup": cgroup, "argv": argv,
-                "argv_truncated": False,
-            })
+            self.rows["exec"].append(
+                {
+                    "ts_ns": begin + MS // 2,
+                    "start_ns": start,
+                    "pstart_ns": parent.start_ns,
+                    "cgroup_id": 7,
+                    "tgid": process.tgid,
+                    "ptgid": parent.tgid,
+                    "uid": 0,
+                    "argv_bytes": sum(len(a) + 1 for a in argv),
+                    "comm": name,
+                    "pcomm": parent.comm,
+                    "filename": argv[0],
+                    "cgroup": cgroup,
+                    "argv": argv,
+                    "argv_truncated": False,
+                }
+            )
         if ends:
             end = begin + life_ms * MS
-            self.rows["exit"].append({
-                "ts_ns": end, "start_ns": start, "pstart_ns": parent.start_ns, "lifetime_ns": life_ms * MS,
-                "cpu_ns": cpu_ms * MS, "cgroup_id": 7, "tgid": process.tgid, "ptgid": parent.tgid, "uid": 0, "code": code,
-                "signal": signal, "core_dumped": False, "comm": name, "pcomm": parent.comm, "cgroup": cgroup,
-            })
+            self.rows["exit"].append(
+                {
+                    "ts_ns": end,
+                    "start_ns": start,
+                    "pstart_ns": parent.start_ns,
+                    "lifetime_ns": life_ms * MS,
+                    "cpu_ns": cpu_ms * MS,
+                    "cgroup_id": 7,
+                    "tgid": process.tgid,
+                    "ptgid": parent.tgid,
+                    "uid": 0,
+                    "code": code,
+                    "signal": signal,
+                    "core_dumped": False,
+                    "comm": name,
+                    "pcomm": parent.comm,
+                    "cgroup": cgroup,
+                }
+            )
             self.busy[(end - START) // S] += cpu_ms * MS
         return process
 
     def uses_cpu(self, process: Process, first: int, last: int, cpu_ms: int) -> None:
         """A living process uses so much CPU in each second of [first, last)."""
         for second in range(first, last):
-            self.rows["process_cpu"].append({
-                "ts_ns": START + (second + 1) * S, "span_ns": S, "start_ns": process.start_ns, "tgid": process.tgid,
-                "ptgid": 1, "user_ns": cpu_ms * MS, "system_ns": 0, "rss_bytes": 4096, "threads": 1, "comm": process.comm,
-            })
+            self.rows["process_cpu"].append(
+                {
+                    "ts_ns": START + (second + 1) * S,
+                    "span_ns": S,
+                    "start_ns": process.start_ns,
+                    "tgid": process.tgid,
+                    "ptgid": 1,
+                    "user_ns": cpu_ms * MS,
+                    "system_ns": 0,
+                    "rss_bytes": 4096,
+                    "threads": 1,
+                    "comm": process.comm,
+                }
+            )
             self.busy[second] += cpu_ms * MS
 
     def _pid(self) -> int:
@@ -105,10 +178,14 @@ class World:
 
     def loses(self, table: str, second: int, rows: int, **kinds: int | None) -> None:
         """So many rows of a table are lost in a second."""
-        self.rows["loss"].append({
-            "ts_ns": START + (second + 1) * S, "span_ns": S, "table": table,
-            **({"reserve_failed": rows, "map_full": 0, "prog_missed": 0, "buffer_dropped": 0} | kinds),
-        })
+        self.rows["loss"].append(
+            {
+                "ts_ns": START + (second + 1) * S,
+                "span_ns": S,
+                "table": table,
+                **({"reserve_failed": rows, "map_full": 0, "prog_missed": 0, "buffer_dropped": 0} | kinds),
+            }
+        )
 
     def is_blind(self, first: int, last: int, *tables: str) -> None:
         """Nobody watched these tables (all, if none are named) in [first, last)."""
@@ -131,10 +208,16 @@ class World:
             )
             for table in self.tables:
                 if (table, second) not in self.unwatched:
-                    self.rows["coverage"].append({
-                        "ts_ns": START + (second + 1) * S, "span_ns": span, "probe": table, "table": table, "rows": 0,
-                        "late": 0,
-                    })
+                    self.rows["coverage"].append(
+                        {
+                            "ts_ns": START + (second + 1) * S,
+                            "span_ns": span,
+                            "probe": table,
+                            "table": table,
+                            "rows": 0,
+                            "late": 0,
+                        }
+                    )
 
     def batches(self) -> dict[str, pa.RecordBatch]:
         """All rows, in order of time."""
@@ -149,10 +232,20 @@ class World:
 
     def info(self) -> dict[str, Any]:
         """What a recording says about itself."""
-        facts = {"kernel": "6.18", "machine": "x86_64", "cpus": self.cpus, "clock_tick_hz": 100, "page_bytes": 4096,
-                 "memory_bytes": 8 << 30, "boot_id": "b", "cgroup_version": 2}
+        facts = {
+            "kernel": "6.18",
+            "machine": "x86_64",
+            "cpus": self.cpus,
+            "clock_tick_hz": 100,
+            "page_bytes": 4096,
+            "memory_bytes": 8 << 30,
+            "boot_id": "b",
+            "cgroup_version": 2,
+        }
         return {
-            "created_ns": START, "nodes": {self.node: facts}, "scenarios": ["short_lived_jobs"],
+            "created_ns": START,
+            "nodes": {self.node: facts},
+            "scenarios": ["short_lived_jobs"],
             "probes": {p: {"params": {}, "state": "on", "why": None} for p in self.probes},
         }
 

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "recording": {"errors", "probes", "replay", "schema", "shipped", "tables", "units"},
     # right wing: needs nothing but a folder
     "scenarios": {"errors", "probes", "schema", "shipped", "tables", "units"},
-    "replay": {"errors", "recording", "scenarios", "schema", "tables", "units", "verdict"},
+    "replay": {"errors", "probes", "recording", "scenarios", "schema", "tables", "units", "verdict"},
     "verdict": {"errors", "recording", "replay", "scenarios", "units"},
     "charts": {"display", "errors", "units"},
     "display": {"errors", "shipped", "units"},

@@ -22,7 +22,12 @@ import threading
 from typing import Any
 
 HEADER = struct.Struct("<IQ")
-KIND = {"OutOfMemoryException": "memory", "MemoryError": "memory", "ArrowMemoryError": "memory", "PermissionException": "refused"}
+KIND = {
+    "OutOfMemoryException": "memory",
+    "MemoryError": "memory",
+    "ArrowMemoryError": "memory",
+    "PermissionException": "refused",
+}
 
 
 def open_database(folder: str) -> Any:

@@ -41,7 +41,8 @@ class Result:
         import pandas as pd
 
         frame = pd.DataFrame(list(self.alarm_rows), columns=list(ALARM_COLUMNS))
-        return frame.astype({"onset_ns": "Int64", "from_ns": "Int64", "to_ns": "Int64", "peak": "float64"})
+        numbers = {"onset_ns": "Int64", "from_ns": "Int64", "to_ns": "Int64", "peak": "float64"}
+        return frame.astype({column: numbers.get(column, "str") for column in ALARM_COLUMNS})
 
     @cached_property
     def signals(self) -> pd.DataFrame:
@@ -49,7 +50,8 @@ class Result:
         import pandas as pd
 
         frame = pd.DataFrame(list(self.signal_rows), columns=list(SIGNAL_COLUMNS))
-        return frame.astype({"second": "int64", "value": "float64"})
+        numbers = {"second": "int64", "value": "float64"}
+        return frame.astype({column: numbers.get(column, "str") for column in SIGNAL_COLUMNS})
 
     @property
     def exit_code(self) -> int:

@@ -8,6 +8,7 @@ A template is checked node by node when it is loaded; what is not on the list be
 
 from __future__ import annotations
 
+import re
 import shlex
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -189,7 +190,7 @@ class Template:
     def render(self, values: Mapping[str, Any]) -> str:
         """Fill in; runs of white space in the template become one space. Raises BadScenario."""
         try:
-            return " ".join(_ENV.from_string(self.text).render(values).split())
+            return re.sub(r"[ \t\r\n]+", " ", _ENV.from_string(self.text).render(values)).strip()
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as exc:
             raise BadScenario(f"{self.where}: {exc}") from exc
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from made_up_node import World
 
@@ -14,8 +12,12 @@ from santabpf.recording import Recording
 def world() -> World:
     """Twelve seconds of a node on which a wild script starts 23 shells a second, from second 3 to second 9."""
     made = World(12)
-    cron = made.lives("cron", tgid=400, parent=made.init, argv=["/usr/sbin/cron", "-f"], cgroup="system.slice/cron.service")
-    script = made.lives("wild.sh", tgid=900, parent=cron, argv=["/bin/sh", "/opt/wild.sh"], cgroup="system.slice/cron.service")
+    cron = made.lives(
+        "cron", tgid=400, parent=made.init, argv=["/usr/sbin/cron", "-f"], cgroup="system.slice/cron.service"
+    )
+    script = made.lives(
+        "wild.sh", tgid=900, parent=cron, argv=["/bin/sh", "/opt/wild.sh"], cgroup="system.slice/cron.service"
+    )
     for n in range(23 * 6):
         made.run(script, ["/bin/sh", "-c", "exit 3"], 3 + n / 23, 30, 25, code=3, cgroup="system.slice/cron.service")
     return made

@@ -73,7 +73,7 @@ def test_nodes_are_kept_apart(tmp_path: Path) -> None:
     assert run(open_recording(tmp_path / "r"), "SELECT DISTINCT node FROM exit").to_pylist() == [{"node": "node-1"}]
 
 
-def test_a_folder_whose_path_looks_like_a_partition_or_holds_quotes_does_not_matter(world: World, tmp_path: Path) -> None:
+def test_a_path_that_looks_like_a_partition_or_holds_quotes_does_not_matter(world: World, tmp_path: Path) -> None:
     folder = tmp_path / "node=evil" / "it's $here"
     folder.parent.mkdir()
     rows = run(world.write(folder), "SELECT DISTINCT node FROM exit").to_pylist()
@@ -185,8 +185,10 @@ def test_the_child_ends_with_its_parent_even_in_the_middle_of_a_query(recording:
     child = query._child
     assert child is not None
     assert child.stdin is not None
-    child.stdin.write(b'{"views": {}, "sql": "WITH RECURSIVE a AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM a) '
-                      b'SELECT count(*) FROM a", "params": {}, "keep": null}\n')
+    child.stdin.write(
+        b'{"views": {}, "sql": "WITH RECURSIVE a AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM a) '
+        b'SELECT count(*) FROM a", "params": {}, "keep": null}\n'
+    )
     child.stdin.flush()
     child.stdin.close()  # as the system does when the parent is killed
     assert child.wait(timeout=20) == 0

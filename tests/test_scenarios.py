@@ -1,0 +1,141 @@
+"""Every scenario folder holds what it promises; broken ones are refused with file and line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from santabpf.errors import BadScenario, BadUsage
+from santabpf.replay import check_scenario
+from santabpf.scenarios import Template, all_scenarios, get_scenario, load_scenario, visible
+
+BAD = Path(__file__).parent / "bad_scenarios"
+GOOD = Path(__file__).parent / "verdict" / "golden" / "short_loop" / "scenario.yaml"
+
+
+@pytest.mark.parametrize("name", sorted(all_scenarios()))
+def test_a_shipped_scenario_passes_the_trial_on_empty_tables(name: str) -> None:
+    check_scenario(get_scenario(name))
+
+
+@pytest.mark.parametrize("name", sorted(all_scenarios()))
+def test_a_shipped_scenario_says_where_its_numbers_come_from_and_what_loss_could_do(name: str) -> None:
+    scenario = get_scenario(name)
+    assert all(len(p.source) > 20 and p.description for p in scenario.params)
+    for alarm in scenario.alarms:
+        assert scenario.signal(alarm.signal).losses, "an alarm's signal must say what a lost event could have done"
+    assert scenario.words.ruled_out
+
+
+def test_the_golden_scenario_passes_too() -> None:
+    check_scenario(load_scenario(GOOD.parent))
+
+
+def bad_cases() -> list[Path]:
+    return sorted(BAD.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("case", bad_cases(), ids=lambda path: path.stem)
+def test_a_bad_scenario_is_refused_with_file_and_line(case: Path, tmp_path: Path) -> None:
+    """The file's first line says what must come out; {line} is the line that holds the comment `# here`."""
+    text = case.read_text()
+    expected = re.match(r"# expect: (.*)\n", text)
+    assert expected is not None
+    line = next(n for n, row in enumerate(text.split("\n"), 1) if row.endswith(("# here", "-- here")))
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    (folder / "scenario.yaml").write_text(text)
+    with pytest.raises(BadScenario) as refused:
+        check_scenario(load_scenario(folder))
+    assert str(refused.value).startswith(f"{folder}/scenario.yaml:{line}: "), str(refused.value)
+    assert expected[1] in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_there_are_bad_scenarios() -> None:
+    assert len(bad_cases()) > 15
+
+
+def test_a_misspelt_scenario_names_the_nearest() -> None:
+    with pytest.raises(BadUsage, match="did you mean 'short_lived_jobs'"):
+        get_scenario("short_live_jobs")
+
+
+def test_a_scenario_can_be_named_by_its_folder(tmp_path: Path) -> None:
+    assert get_scenario(str(GOOD.parent)).name == "short_loop"
+    with pytest.raises(BadUsage, match=r"no scenario\.yaml"):
+        get_scenario(str(tmp_path))
+
+
+def test_parameters_can_be_changed_and_show_in_the_hash() -> None:
+    plain, tuned = load_scenario(GOOD.parent), load_scenario(GOOD.parent, warn=7)
+    assert (plain.alarms[0].warn.value, tuned.alarms[0].warn.value) == (5, 7)  # type: ignore[union-attr]
+    assert plain.sha256 != tuned.sha256
+    with pytest.raises(BadUsage, match="has no parameter 'wran'; did you mean 'warn'"):
+        load_scenario(GOOD.parent, wran=7)
+
+
+# ------------------------------------------------------------------------------------------------------------ its words
+
+
+def template(text: str, *, condition: bool = False) -> Template:
+    return Template(text, Path("scenario.yaml"), "verdict.fired.text", 10, condition)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{{ rows.__class__ }}", "can't be reached"),
+        ("{{ rows._x }}", "can't be reached"),
+        ("{{ rows.append(1) }}", "call can't be used"),
+        ("{{ ''.join(rows) }}", "call can't be used"),
+        ("{% macro f() %}{% endmacro %}", "macro can't be used"),
+        ("{% include 'x' %}", "include can't be used"),
+        ("{% import 'x' as y %}", "import can't be used"),
+        ("{% for a in rows %}{% for b in rows %}{% endfor %}{% endfor %}", "a loop can't stand in a loop"),
+        ("{{ rows | attr('x') }}", "there is no filter 'attr'"),
+        ("{{ rows | durtaion }}", "did you mean 'duration'?"),
+        ("{{ row }}", "there is no 'row' to fill in"),
+        ("{{ 2 ** 99 }}", "pow can't be used"),
+        ("{{ rows", "unexpected end of template"),
+        ("a\nb\n{{ rows.append() }}", "scenario.yaml:12:"),
+    ],
+)
+def test_a_template_can_only_fill_in(text: str, message: str) -> None:
+    with pytest.raises(BadScenario) as refused:
+        template(text).check({"rows": None})
+    assert message in str(refused.value)
+    assert str(refused.value).startswith("scenario.yaml:1")
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ 'x' * 1000 }}", "{{ rows.nosuch }}", "{{ rows[0].items }}", "{{ rows[7].a }}", "{{ 1 // 0 }}"]
+)
+def test_a_template_that_goes_wrong_names_its_line(text: str) -> None:
+    with pytest.raises(BadScenario, match=r"^scenario\.yaml:10: verdict\.fired\.text: "):
+        template(text).render({"rows": [{"a": 1}]})
+
+
+def test_values_are_filled_in_as_visible_text_on_one_line() -> None:
+    said = template("{{ a }} and\n  {{ b }} {{ c | command }} {{ d }}{% if e %} x{% endif %}").render(
+        {"a": "x\ny", "b": "\x1b[1m", "c": ["sh", "-c", "a  b"], "d": ["x", "y z"], "e": 0}
+    )
+    assert said == "x\\ny and \\x1b[1m sh -c 'a b' x 'y z'"
+
+
+def test_filters_speak_in_units() -> None:
+    filters = ["duration", "bytes", "ratio", "rate", "count", "clock"]
+    said = template(", ".join(f"{{{{ {name} | {rule} }}}}" for name, rule in zip("abcdef", filters, strict=True)))
+    values = {"a": 1_500_000, "b": 2048, "c": 31_000, "d": 95_250, "e": 1234, "f": 1_800_000_000_000_000_000}
+    assert said.render(values) == "1.5 ms, 2 KiB, 3.1 %, 95.2, 1\u202f234, 08:00:00.000"
+
+
+def test_a_condition_is_true_or_false() -> None:
+    assert template("rows | length > 1 and rows[0].a == 1", condition=True).is_true({"rows": [{"a": 1}, {}]})
+    assert not template("rows and rows[0].a", condition=True).is_true({"rows": []})
+
+
+def test_visible_spells_out_what_acts() -> None:
+    assert visible("a\tb\x00\u202e\u200b\ud800é") == "a\\tb\\x00\\u202e\\u200b\\ud800é"
