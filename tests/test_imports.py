@@ -60,6 +60,8 @@ ONE_DOOR = {
     "papermill": {"report"},
     "nbconvert": {"report"},
     "nbclient": {"report"},
+    "nbformat": {"report"},
+    "jupyter_client": {"report"},
     "ipywidgets": {"widgets"},
     "anywidget": {"widgets"},
     "duckdb": {"replay"},

@@ -30,7 +30,7 @@ class Process(NamedTuple):
     cpu_ns: int | None
     status: str  # 'exit 0', 'signal 9', '' while it lives
     born_before: bool  # it lived when the recording started
-    lives_on: bool  # it lived when the recording ended
+    lives_on: bool  # its end was not seen: it lived when the recording ended, if ends were recorded at all
 
 
 class Info(NamedTuple):
@@ -41,6 +41,7 @@ class Info(NamedTuple):
     rows: int
     spans: tuple[Span, ...]
     note: str
+    ends_known: bool = True  # exits were recorded
 
 
 def info(
@@ -79,6 +80,8 @@ def info(
             for life, begin in zip(chosen, begins, strict=True)]
     rows, height = layout(parents, begins, ends)
     notes = []
+    if exit_ is None:
+        notes.append("Ends were not recorded: each box runs to the end, whatever became of its process.")
     if left_out:
         notes.append(f"{format_count(len(kept))} of {format_count(len(kept) + left_out)} processes are drawn: those "
                      "that took the most CPU, and their ancestors.")
@@ -89,7 +92,7 @@ def info(
                 life.end is None)
         for life, begin, stop, row, parent in zip(chosen, begins, ends, rows, parents, strict=True)
     )
-    return Info(window, drawn, height, tuple(spans), " ".join(notes))
+    return Info(window, drawn, height, tuple(spans), " ".join(notes), exit_ is not None)
 
 
 def _kept(
@@ -163,7 +166,7 @@ def lanes(info: Info) -> Lanes:
     colours = {name: PALETTE[at] if at < len(PALETTE) else OTHER for at, name in enumerate(ranked)}
     boxes = [
         Box((p.start_ns - info.window[0]) // US, max(0, (p.end_ns - p.start_ns) // US), p.row, p.parent, p.command,
-            _facts(p), p.argv, p.status not in ("", "exit 0"))
+            _facts(p, info.ends_known), p.argv, p.status not in ("", "exit 0"))
         for p in info.processes
     ]
     spans = [((s.from_ns - info.window[0]) // US,
@@ -172,11 +175,13 @@ def lanes(info: Info) -> Lanes:
                  f"process tree over time, {len(boxes)} processes")
 
 
-def _facts(process: Process) -> str:
+def _facts(process: Process, ends_known: bool) -> str:
     """What hovering shows below the command."""
-    life = format_duration(process.end_ns - process.start_ns) + (" (lived on)" if process.lives_on else "")
+    life = format_duration(process.end_ns - process.start_ns)
+    if process.lives_on:
+        life = f"{life} and longer" if ends_known else "end not recorded"
     if process.born_before:
-        life = f"started before the recording; {life} in it"
+        life = f"started before the recording; {life}"
     lines = [f"pid {process.tgid}", life]
     if process.cpu_ns is not None:
         lines.append(f"CPU {format_duration(process.cpu_ns)}")

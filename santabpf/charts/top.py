@@ -55,11 +55,11 @@ def info(exec_: Tabular | None, exit_: Tabular | None) -> Info:
     rows = [row._replace(cpu_ratio=(row.cpu_ns or 0) / whole if whole else 0.0) for row in rows]
     rows.sort(key=lambda row: (-(row.cpu_ns or 0), -row.processes, row.command))
     rest = rows[MOST_ROWS:]
-    note = ""
+    note = "" if base is ends else "Ends were not recorded: starts are counted, and CPU is not known. "
     if rest:
-        note = f"{format_count(len(rest))} more commands with {format_count(sum(r.processes for r in rest))} processes"
+        note += f"{format_count(len(rest))} more commands with {format_count(sum(r.processes for r in rest))} processes"
         note += f" and {format_duration(sum(r.cpu_ns or 0 for r in rest))} of CPU are not shown." if whole else "."
-    return Info(tuple(rows[:MOST_ROWS]), note)
+    return Info(tuple(rows[:MOST_ROWS]), note.strip())
 
 
 def _groups(table: pa.Table) -> pa.Table:

@@ -169,7 +169,7 @@ class Tiles:
         """See Block."""
         return '<div class="santa-tiles">' + "".join(
             f'<div class="santa-tile"><div class="santa-label">{html_text(tile.label)}</div>'
-            f'<div class="santa-value">{html_text(tile.value)}</div>'
+            f'<div class="santa-value{" santa-long" if len(tile.value) > 16 else ""}">{html_text(tile.value)}</div>'
             + (f'<div class="santa-hint">{html_text(tile.hint)}</div>' if tile.hint else "") + "</div>"
             for tile in self.tiles
         ) + "</div>"

@@ -48,7 +48,7 @@ def signals(result: Result) -> Figure:
 
 def _spans(result: Result) -> list[signal_chart.Span]:
     """When an alarm of a scenario that fired was on."""
-    return [signal_chart.Span(seen.raised_ns if seen.onset_ns is None else seen.onset_ns, seen.to_ns, seen.state)
+    return [signal_chart.Span(seen.raised_ns, seen.to_ns, seen.state)
             for verdict in ranked(result) if (seen := verdict.detected) and seen.raised_ns is not None]
 
 

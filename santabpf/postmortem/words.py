@@ -99,7 +99,7 @@ def timeline(rec: Recording, result: Result) -> Words:
     several = len({v.node for v in result.verdicts}) > 1
     moments = []
     if not any(verdict.timeline for verdict in result.verdicts):
-        moments = [(start, "", "Recording starts."), (end, "", "Recording ends.")]
+        moments = [(start, "", "The recording starts."), (end, "", "The recording ends.")]
     for verdict in ranked(result):
         where = verdict.node if several else ""
         moments += [(moment.ts_ns, where, moment.text) for moment in verdict.timeline]

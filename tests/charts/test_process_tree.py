@@ -96,6 +96,15 @@ def test_nothing_recorded_gives_a_note() -> None:
         assert "No process" in process_tree.lanes(info).html()
 
 
+def test_where_ends_were_not_recorded_no_box_pretends_to_live_on() -> None:
+    t = tables(jobs=0)
+    info = process_tree.info(t["fork"], t["exec"], None, t["processes"], window=WINDOW)
+    assert info.note.startswith("Ends were not recorded")
+    facts = process_tree.lanes(info).payload()["f"]
+    assert facts[-1].endswith("end not recorded")
+    assert not any("longer" in fact for fact in facts)
+
+
 def test_two_nodes_with_the_same_process_ids_are_two_trees() -> None:
     t = tables(jobs=0)
     both = {name: pa.concat_tables([table, table.set_column(

@@ -23,6 +23,7 @@ def test_without_exits_starts_are_counted_and_cpu_is_not_known() -> None:
     info = top.info(t["exec"], None)
     assert {row.command: row.processes for row in info.rows} == {"backup.sh": 1, "bash": 18, "dd": 18, "bzip2": 18}
     assert all(row.cpu_ns is None for row in info.rows)
+    assert info.note == "Ends were not recorded: starts are counted, and CPU is not known."
     assert "CPU" not in [column.title for column in top.table(info).columns]
 
 
