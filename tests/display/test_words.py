@@ -30,7 +30,7 @@ def test_hostile_text_is_text_in_every_block_and_rendering(text: str) -> None:
     words = Words(*every_block(text))
     page = Tags(words.html())
     assert set(page.tags) <= TAGS
-    assert page.text.count(visible(text).replace("`", "")) >= 15 or "\n" in text
+    assert page.text.count(visible(text)) >= 14
     rendered = Tags(mistune.create_markdown(escape=False, plugins=["table", "url"])(words.markdown()))  # type: ignore[arg-type]
     assert set(rendered.tags) <= TAGS | {"strong", "em"}
     assert "\x1b" not in str(words)
@@ -38,9 +38,9 @@ def test_hostile_text_is_text_in_every_block_and_rendering(text: str) -> None:
 
 
 def test_the_bundle_holds_html_markdown_and_text() -> None:
-    bundle = Words(Paragraph("It is `so`."))._repr_mimebundle_()
+    bundle = Words(Note("It is `so`."))._repr_mimebundle_()
     assert set(bundle) == {"text/html", "text/markdown", "text/plain"}
-    assert bundle["text/html"].endswith("<p>It is <code>so</code>.</p></div>")
+    assert bundle["text/html"].endswith('<p class="santa-note">It is <code>so</code>.</p></div>')
     assert bundle["text/plain"] == "It is `so`."
 
 
