@@ -20,7 +20,7 @@ from . import __version__
 from .errors import BadUsage, SantaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .recording import Recording
     from .replay import AlarmEvent, Result
@@ -134,11 +134,11 @@ def _show(value: object) -> None:
     click.echo(json.dumps(value, indent=2, sort_keys=True))
 
 
-def _verdict_json(verdicts: list[Verdict]) -> list[Any]:
+def _verdict_json(verdicts: Iterable[Verdict]) -> list[Any]:
     return [json.loads(v.to_json()) for v in verdicts]
 
 
-def _exit_code(verdicts: list[Verdict]) -> int:
+def _exit_code(verdicts: Iterable[Verdict]) -> int:
     states = {v.state for v in verdicts}
     return _FIRED if "fired" in states else _CANNOT_TELL if "cannot_tell" in states else 0
 

@@ -142,7 +142,7 @@ class Schema:
 # ---------------------------------------------------------------------------------------------------- strict YAML
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
     """SafeLoader that refuses a key given twice; see load_yaml."""
 
 

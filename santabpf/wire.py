@@ -22,7 +22,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MAGIC = b"SBPF"
 VERSION = 1
@@ -50,7 +50,7 @@ class Frame(NamedTuple):
     t_before: int
     payload: bytes
 
-    def json(self) -> dict:
+    def json(self) -> dict[str, Any]:
         """The payload of a HELLO, TICK, TROUBLE or BYE. Raises BadFrame."""
         try:
             value = json.loads(self.payload)
@@ -67,7 +67,7 @@ def pack_header(kind: int, table: int, seq: int, t_before: int, payload: bytes |
     return head + _CRC.pack(zlib.crc32(payload, zlib.crc32(head)))
 
 
-def pack(kind: int, table: int, seq: int, t_before: int, payload: bytes | dict) -> bytes:
+def pack(kind: int, table: int, seq: int, t_before: int, payload: bytes | dict[str, Any]) -> bytes:
     """A whole frame; a dict becomes JSON."""
     if isinstance(payload, dict):
         payload = json.dumps(payload, separators=(",", ":"), sort_keys=True).encode()

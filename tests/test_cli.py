@@ -1,0 +1,74 @@
+"""The command line: words, JSON, exit codes; one clear sentence for each thing that is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FAULT, QUIET = ROOT / "recordings" / "short_lived_jobs", ROOT / "recordings" / "quiet_idle"
+
+
+def santabpf(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "santabpf", *map(str, args)], capture_output=True, text=True, cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def test_every_command_of_the_readme_is_there_and_takes_json() -> None:
+    for name in ("check", "record", "replay", "report", "watch", "drill", "reproduce", "probes", "scenarios", "demo"):
+        done = santabpf(name, "--help")
+        assert done.returncode == 0, name
+        assert "--json" in done.stdout, name
+
+
+@pytest.mark.parametrize(("recording", "code", "state"), [(FAULT, 3, "fired"), (QUIET, 0, "quiet")])
+def test_replay_tells_by_its_exit_code_and_its_words(recording: Path, code: int, state: str) -> None:
+    done = santabpf("replay", recording)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert done.stdout.casefold().startswith(state)
+    told = json.loads(santabpf("replay", recording, "--json").stdout)
+    assert [v["state"] for v in told["verdicts"]] == [state]
+
+
+def test_a_bundled_recording_is_found_by_its_name(tmp_path: Path) -> None:
+    assert santabpf("replay", "short_lived_jobs", cwd=tmp_path).returncode == 3
+
+
+@pytest.mark.parametrize("name", ["probes", "scenarios"])
+def test_the_catalogue_is_words_and_json(name: str) -> None:
+    names = [row["name"] for row in json.loads(santabpf(name, "--json").stdout)]
+    assert names == sorted(names)
+    assert all(n in santabpf(name).stdout for n in names)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["reply", "x"], 2, "did you mean 'replay'?"),
+        (["replay", "no/such/folder"], 1, "no/such/folder"),
+        (["replay", ROOT / "docs"], 1, "no recording"),
+        (["replay", FAULT, "-s", "short_lived_job"], 2, "did you mean 'short_lived_jobs'?"),
+        (["record", "local", "-p", "runk", "-o", "x"], 2, "did you mean 'runq'?"),
+        (["record", "local", "-d", "soon", "-p", "exec", "-o", "x"], 2, "not a duration"),
+        (["record", "local", "--tree", "1", "--cgroup", "/x", "-o", "x"], 2, "exclude each other"),
+        (["record", "no-such-host.invalid", "-p", "exec", "-o", "x"], 1, "no-such-host.invalid"),
+        (["record", "127.0.0.1:1", "-p", "exec", "-o", "x"], 1, "refused"),
+        (["report", FAULT, "-p", "nonsense"], 2, "NAME=VALUE"),
+        (["drill", "short_lived_job"], 2, "did you mean 'short_lived_jobs'?"),
+        (["drill", "short_lived_jobs", "--variant", "cronn"], 2, "did you mean 'cron'?"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(args: list[object], code: int, says: str, tmp_path: Path) -> None:
+    done = santabpf(*args, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
