@@ -15,7 +15,7 @@ MOST_COLUMNS = 600
 
 
 class Info(NamedTuple):
-    """A matrix of counts: waits[length][time]; 0 where nothing waited that long, -1 where nobody was looking."""
+    """A matrix of counts: waits[length][time]; 0 where nothing waited that long, or nobody was looking."""
 
     ts_ns: list[int]  # start of each column, UTC
     step_ns: int  # how long a column is
@@ -24,31 +24,31 @@ class Info(NamedTuple):
     note: str
 
 
-def info(runq_hist: Tabular) -> Info:
+def info(runq_hist: Tabular, window: tuple[int, int] | None = None) -> Info:
     """What the picture of the run queue says: all nodes and CPUs added up.
 
     runq_hist: ts_ns (end of the span, UTC), span_ns, wait_ns (a power of two), waits. Rows of the matrix go from the
     shortest to the longest wait seen, without holes. Over 600 seconds, neighbouring seconds are added up (step_ns).
-    A second without any row is -1: not recorded. Empty table: no columns and a note.
+    Columns cover the window where one is given, else what the rows cover. A second without waits looks like one that
+    was not watched: ask coverage. Empty table: no columns and a note.
     """
     table = arrow(runq_hist)
     if table.num_rows == 0:
         return Info([], SECOND, [], np.zeros((0, 0), dtype=np.int64), "No waits for a CPU were recorded.")
     ts, span, wait, count = (ints(table, name) for name in ("ts_ns", "span_ns", "wait_ns", "waits"))
     seconds = (ts - np.where(span == NULL, 0, span) // 2) // SECOND
-    first = int(seconds.min())
-    length = int(seconds.max()) - first + 1
+    first, last = int(seconds.min()), int(seconds.max())
+    if window is not None:
+        first, last = min(first, window[0] // SECOND), max(last, (window[1] - 1) // SECOND)
+    length = last - first + 1
     step = -(-length // MOST_COLUMNS)
     columns = (seconds - first) // step
     powers = np.round(np.log2(np.maximum(wait, 1))).astype(np.int64)
     seen = powers[count > 0] if (count > 0).any() else powers
     low, high = int(seen.min()), int(seen.max())
-    waits = np.zeros((high - low + 1, int(columns.max()) + 1), dtype=np.int64)
+    waits = np.zeros((high - low + 1, -(-length // step)), dtype=np.int64)
     inside = (powers >= low) & (powers <= high)
     np.add.at(waits, (powers[inside] - low, columns[inside]), np.maximum(count[inside], 0))
-    watched = np.zeros(waits.shape[1], dtype=bool)
-    watched[columns] = True
-    waits[:, ~watched] = -1
     note = f"One column is {step} seconds." if step > 1 else ""
     start = second_of(first * SECOND)
     return Info([start + i * step * SECOND for i in range(waits.shape[1])], step * SECOND,

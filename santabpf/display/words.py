@@ -210,7 +210,8 @@ class Table:
             width = max(0.0, min(1.0, float(share))) * 100
             return f'<td class="santa-num santa-bar" style="--share:{width:.1f}%">{html_text(label)}</td>'
         if column.kind == "code":
-            return f'<td class="santa-code"><code>{html_text(cell)}</code></td>'
+            kind = "santa-code santa-short" if len(str(cell)) <= 24 else "santa-code"
+            return f'<td class="{kind}"><code>{html_text(cell)}</code></td>'
         return f"<td{' class=santa-num' if column.kind == 'number' else ''}>{html_text(cell)}</td>"
 
     def html(self) -> str:

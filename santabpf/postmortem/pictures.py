@@ -77,7 +77,7 @@ def run_queue(rec: Recording) -> Figure | Words:
     hist = _table(rec, "runq_hist")
     if hist is None:
         return Words(Note("`runq_hist` was not recorded, so nothing is known of waits for a CPU."))
-    return Figure(runq_heatmap.figure(runq_heatmap.info(hist)), "waits for a CPU, by second and length")
+    return Figure(runq_heatmap.figure(runq_heatmap.info(hist, rec.window)), "waits for a CPU, by second and length")
 
 
 def receipt(rec: Recording, result: Result) -> Words:

@@ -19,7 +19,13 @@ def test_each_wait_is_counted_in_its_second_and_length() -> None:
     info = runq_heatmap.info(hist([(0, 1024, 5), (0, 4096, 7), (2, 1024, 11), (2, 1024, 2)]))
     assert info.ts_ns == [START, START + S, START + 2 * S]
     assert info.wait_ns == [1024, 2048, 4096]
-    assert info.waits.tolist() == [[5, -1, 13], [0, -1, 0], [7, -1, 0]]  # nobody looked in the second between
+    assert info.waits.tolist() == [[5, 0, 13], [0, 0, 0], [7, 0, 0]]
+
+
+def test_the_columns_cover_the_window() -> None:
+    info = runq_heatmap.info(hist([(3, 1024, 5)]), (START + S // 2, START + 6 * S))
+    assert info.ts_ns == [START + n * S for n in range(6)]
+    assert info.waits.tolist() == [[0, 0, 0, 5, 0, 0]]
 
 
 def test_no_wait_is_lost_when_seconds_are_added_up() -> None:
