@@ -92,7 +92,8 @@ def test_stopping_early_keeps_what_came(tmp_path: Path) -> None:
 def test_ctrl_c_and_sigterm_keep_a_recording_and_leave_a_clean_node(
     number: signal.Signals, tmp_path: Path, traces: Traces
 ) -> None:
-    command = [sys.executable, "-m", "santabpf", "record", "-p", "exec", "-d", "0", "-o", str(tmp_path / "rec"), "--json"]
+    out = str(tmp_path / "rec")
+    command = [sys.executable, "-m", "santabpf", "record", "-p", "exec", "-d", "0", "-o", out, "--json"]
     santa = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(5)
     elves = traces.elves_below(santa.pid)

@@ -67,6 +67,6 @@ def test_a_misspelt_name_gets_the_nearest_one(probes: list[str], scenarios: list
 
 @pytest.mark.parametrize("duration", ["soon", "0.2s", "-3s"])
 def test_a_senseless_duration_makes_no_folder(duration: str, tmp_path: Path) -> None:
-    with pytest.raises(BadUsage, match="duration|too short"):
+    with pytest.raises(BadUsage, match=r"duration|too short"):
         record(["local"], probes=["exec"], duration=duration, out=f"{tmp_path}/r")
     assert not list(tmp_path.iterdir())
