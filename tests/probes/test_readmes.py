@@ -1,0 +1,21 @@
+"""Each probe's README says what stands in its probe.yaml, and what it does not measure."""
+
+from __future__ import annotations
+
+import pytest
+
+from santabpf.probes import all_probes
+
+
+@pytest.mark.parametrize("name", all_probes())
+def test_the_columns_are_those_of_the_yaml(name: str) -> None:
+    probe = all_probes()[name]
+    text = (probe.folder / "README.md").read_text(encoding="utf-8")
+    for table in probe.tables:
+        for column in table.schema.columns:
+            if column.kind != "pad":
+                row = f"| `{column.name}` | {column.unit} | {column.description} |"
+                assert row in text, f"{table.name}: {row}"
+    assert text.startswith(f"# {name}: ")
+    for heading in ("## What it does not measure", "## An example", "## Cost", "## Kernels", "## Sources"):
+        assert heading in text
