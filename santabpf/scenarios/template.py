@@ -52,6 +52,8 @@ _ALLOWED = (
     nodes.List,
     nodes.Assign,
 )
+#: So much of a command line stands in a sentence.
+BRIEF = 160
 #: Categories of characters that change how others are shown, or are shown as nothing.
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
@@ -73,6 +75,12 @@ def command(argv: Sequence[str] | None) -> str:
     return " ".join(visible(shlex.quote(word)) for word in argv) if argv else "?"
 
 
+def brief(value: Sequence[str] | str | None) -> str:
+    """A command line or text that fits in a sentence; evidence holds the whole."""
+    text = visible(value) if isinstance(value, str) else command(value)
+    return text if len(text) <= BRIEF else f"{text[:BRIEF]}… ({len(text) - BRIEF} more characters)"
+
+
 def rate(thousandths: int) -> str:
     """Thousandths as a decimal with three digits: 95250 -> 95.2."""
     return f"{thousandths / 1000:.3g}"
@@ -87,6 +95,7 @@ FILTERS: dict[str, Any] = {
     "clock": lambda ts_ns: format_utc(ts_ns, date=False),
     "rate": rate,
     "command": command,
+    "brief": brief,
     "length": len,
     "join": lambda items, glue=", ": glue.join(str(i) for i in items),
     "unit": lambda cgroup: str(cgroup or "").rstrip("/").rsplit("/", 1)[-1],
