@@ -14,7 +14,7 @@ import socket
 import time
 
 from .. import wire
-from . import checks, compile, drain, kernel, maps, procfs, ticks
+from . import checks, compile, drain, kernel, maps, mask, procfs, ticks
 from .line import Line, Stop
 from .output import Output
 from .scope import TREE, Scope
@@ -203,7 +203,7 @@ class Recorder:
                 if taken or (edge and first):
                     records = len(taken) // ring.stride
                     if spec["argv"] and self._plan.get("mask", True):
-                        taken = procfs.mask.mask_records(taken, ring.stride, spec["argv"])
+                        taken = mask.mask_records(taken, ring.stride, spec["argv"])
                     out.data(wire.RING, spec["id"], ring.mark, taken, records)
                     out.flush()
                 first = False
