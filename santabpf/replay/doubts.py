@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import verdict as v
 from ..probes import table_probe
-from ..units import SECOND, format_count, format_utc
+from ..scenarios import count
+from ..units import SECOND, format_utc
 from .loss import KINDS
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def turned(judge: Judge, tables: set[str], fired: bool) -> Reason:
     """Lost rows could have turned the answer."""
     _loss(judge)
     counts = {t: sum(judge.lost[t].values()) for t in sorted(tables)}
-    words = " and ".join(f"{format_count(n)} rows of {t}" for t, n in counts.items())
+    words = " and ".join(f"{count(n)} rows of {t}" for t, n in counts.items())
     what = "the alarm may owe its raising to them" if fired else "they could have raised the alarm"
     step = v.Step(
         "Record again with fewer probes or a larger ring, or only the part that matters (--cgroup, --tree).",
@@ -110,7 +111,7 @@ def always(judge: Judge) -> list[v.Sentence]:
             continue
         kinds = [(row[kind], words) for kind, words in _KIND_WORDS.items() if row[kind]]
         if kinds:
-            words = ", ".join(f"{format_count(n)} because {why}" for n, why in kinds)
+            words = ", ".join(f"{count(n)} because {why}" for n, why in kinds)
             out.append(v.Sentence(f"Rows of {row['table']} were lost: {words}.", ("recording_loss",)))
         unknown = [_KIND_WORDS[kind] for kind in KINDS if row[f"{kind}_unknown"]]
         if unknown:
@@ -152,7 +153,7 @@ def _recorder(judge: Judge) -> list[v.Sentence]:
     if late:
         out.append(
             v.Sentence(
-                f"{format_count(late)} rows came after their second had been closed: they count here, but "
+                f"{count(late)} rows came after their second had been closed: they count here, but "
                 "could not when it was judged live.",
                 evidence,
             )

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..scenarios import Alarm, Signal, Threshold
-from ..units import format_bytes, format_count, format_duration, format_ratio
+from ..scenarios import Alarm, Signal, Threshold, count
+from ..units import format_bytes, format_duration, format_ratio
 
 if TYPE_CHECKING:
     from .alarms import Machine
@@ -26,7 +26,7 @@ def format_value(value: float, unit: str) -> str:
         return format_duration(value)
     if unit == "bytes":
         return format_bytes(value)
-    return format_count(value) if value == round(value) else f"{value:.3g}"
+    return count(round(value)) if value == round(value) else f"{value:.3g}"
 
 
 def whole(value: float | None, unit: str) -> int | None:

@@ -18,7 +18,7 @@ from ..errors import BadUsage, nearest
 from ..shipped import shipped
 from .load import FILE, load_scenario
 from .model import Alarm, Cause, Doubt, Evidence, Loss, Param, Query, Scenario, Sentence, Signal, Step, Threshold
-from .template import Template, visible
+from .template import Template, count, visible
 
 __all__ = [
     "Alarm",
@@ -35,6 +35,7 @@ __all__ = [
     "Template",
     "Threshold",
     "all_scenarios",
+    "count",
     "get_scenario",
     "load_scenario",
     "visible",

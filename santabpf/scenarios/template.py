@@ -81,6 +81,11 @@ def brief(value: Sequence[str] | str | None) -> str:
     return text if len(text) <= BRIEF else f"{text[:BRIEF]}… ({len(text) - BRIEF} more characters)"
 
 
+def count(number: int) -> str:
+    """A whole number in groups of three, with plain spaces: everything that prints it must take it for text."""
+    return format_count(number).replace("\u202f", " ")
+
+
 def rate(thousandths: int) -> str:
     """Thousandths as a decimal with three digits: 95250 -> 95.2."""
     return f"{thousandths / 1000:.3g}"
@@ -90,7 +95,7 @@ FILTERS: dict[str, Any] = {
     "duration": format_duration,  # ns
     "bytes": format_bytes,
     "ratio": lambda ppm: format_ratio(ppm / 1_000_000),  # parts per million
-    "count": format_count,
+    "count": count,
     "utc": format_utc,  # ns since the epoch
     "clock": lambda ts_ns: format_utc(ts_ns, date=False),
     "rate": rate,
