@@ -121,8 +121,8 @@ def test_an_alarm_is_told_as_soon_as_its_second_is_closed(tmp_path: Path) -> Non
         return events
 
     world = World(18)
-    for n in range(60):
-        world.run(world.init, ["/bin/false"], 2 + n / 20, 40, 35, code=1)
+    for n in range(120):
+        world.run(world.init, ["/bin/false"], 2 + n / 40, 40, 35, code=1)
     events, _, _ = follow(world, tmp_path / "r", look)
     assert all(event.at_ns == closed for closed, event in told)
     assert [e.kind for e in events] == ["raised", "worse", "eased", "cleared"]
