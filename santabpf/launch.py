@@ -102,6 +102,7 @@ class Stream:
         self._start_s = start_s
         self._silence_s = silence_s
         self._channel: Channel | None = None
+        self.pings: list[int] = []  # when each was sent; UTC ns, by this machine's clock
         self._left = threading.Event()
         self._stop_by: float | None = None
         self._stop_s = STOP_S
@@ -180,6 +181,7 @@ class Stream:
 
     def _ping(self) -> None:
         while not self._left.wait(PING_S):
+            self.pings.append(time.time_ns())
             self._send(b".")
 
     def _without_noise(self, chunk: bytes) -> bytes:

@@ -215,7 +215,7 @@ class _Session:
             with open_transport(node, **ssh) as transport, launch(transport, self._plan) as stream:
                 deadline: int | None = None
                 for chunk in stream:
-                    self._write(label, decoder, decoder.feed(chunk, time.time_ns()))
+                    self._write(label, decoder, decoder.feed(chunk, time.time_ns(), stream.pings))
                     now = time.monotonic_ns()
                     if decoder.hello and deadline is None and length_ns is not None:
                         deadline = now + length_ns
@@ -228,6 +228,8 @@ class _Session:
             if decoder.hello:
                 self._write(label, decoder, decoder.finish(reason))
                 self._tell(label, decoder)
+        if decoder.hello is None and decoder.ended:
+            raise CannotRecord(f"{label}: {decoder.ended}")
         fatal = next((trouble for trouble in decoder.troubles if trouble["fatal"]), None)
         if fatal is not None:
             raise CannotRecord(f"{label}: {fatal['message']}", fatal["what_to_do"])

@@ -9,6 +9,7 @@ leave before its coverage, and closed_until_ns moves only when they have.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -73,6 +74,7 @@ class Decoder:
         self._bye: str | None = None
         self._over = False
         self._last_tick: tuple[int, int] | None = None
+        self._last_ping: tuple[int, int] | None = None
         self._coverage: Coverage | None = None
 
     @property
@@ -80,8 +82,12 @@ class Decoder:
         """UTC; no row of a second before this will come any more, but for late ones."""
         return self._coverage.closed_until_ns if self._coverage is not None and self._coverage.has_closed else 0
 
-    def feed(self, chunk: bytes, received_ns: int | None = None, rtt_ns: int | None = None) -> list[Batch]:
-        """Bytes as they came, in pieces of any size. received_ns: Santa's UTC time; rtt_ns: the way there and back."""
+    def feed(self, chunk: bytes, received_ns: int | None = None, pings: Sequence[int] = ()) -> list[Batch]:
+        """Bytes as they came, in pieces of any size.
+
+        received_ns: when they came, by Santa's UTC clock; pings: when, by that clock, each ping was sent. A tick says
+        which ping was heard last and when, so that the two clocks can be compared.
+        """
         if self._over:
             return []
         self.stats.bytes += len(chunk)
@@ -93,8 +99,17 @@ class Decoder:
         except BadFrame as exc:
             self._end("bad_frame", str(exc))
         if self._last_tick and received_ns is not None:
-            self._own["clock"].append(self._clocks.santa(*self._last_tick, received_ns, rtt_ns))
+            trip_ns = self._round_trip(received_ns, pings)
+            self._own["clock"].append(self._clocks.santa(*self._last_tick, received_ns, trip_ns))
         return self._take()
+
+    def _round_trip(self, received_ns: int, pings: Sequence[int]) -> int | None:
+        """From a ping's sending to the coming of the tick that answers it, less the time it lay on the node."""
+        if self._last_tick is None or self._last_ping is None or not self._last_ping[0] <= len(pings):
+            return None
+        count, heard_ns = self._last_ping
+        trip_ns = (received_ns - pings[count - 1]) - (self._last_tick[0] - heard_ns)
+        return trip_ns if trip_ns >= 0 else None
 
     def finish(self, reason: str = "connection_lost") -> list[Batch]:
         """Nothing more comes. Unless the elf said goodbye because it was asked to, a gap with this reason begins."""
@@ -192,6 +207,9 @@ class Decoder:
         real_ns, error_ns = known(tick.get("real_ns"), "real_ns"), known(tick.get("error_ns"), "error_ns")
         span = self._ticks.at(self._utc(mono_ns))
         self._last_tick = mono_ns, real_ns
+        ping = tick.get("ping")
+        heard = isinstance(ping, list) and len(ping) == 2 and ping[0]
+        self._last_ping = (known(ping[0], "ping", low=1), known(ping[1], "ping")) if heard else None
         row, gap = self._clocks.node(mono_ns, real_ns, error_ns)
         self._own["clock"].append(row)
         self._own["gaps"] += [gap] if gap else []

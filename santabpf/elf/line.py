@@ -29,6 +29,8 @@ class Line:
         self._out = -1
         self._silence_s = 10.0
         self._heard = time.monotonic()
+        self.pings = 0
+        self.ping_ns = 0  # monotonic; when the last of them was heard
         self._wake, write_end = os.pipe()
         for end in (self._wake, write_end):
             os.set_blocking(end, False)
@@ -110,4 +112,6 @@ class Line:
             self._poll.unregister(self._fd)
         elif b"q" in said:
             self.reason = self.reason or "asked"
+        if b"." in said:
+            self.pings, self.ping_ns = self.pings + said.count(b"."), time.monotonic_ns()
         self._heard = time.monotonic()

@@ -91,11 +91,11 @@ def _record(recorder: Recorder, out: Output, line: Line, clock: dict, armed_ns: 
         line.wait(min(look - time.monotonic(), (edge - time.monotonic_ns()) / _SECOND))
         out.flush()
         if time.monotonic_ns() >= edge:
-            recorder.second(out)
+            recorder.second(out, (line.pings, line.ping_ns))
             edge = _next_edge(offset)
         elif time.monotonic() >= look:
             look = time.monotonic() + recorder.drain(out)
-    recorder.finish(out)
+    recorder.finish(out, (line.pings, line.ping_ns))
 
 
 def _next_edge(offset: int) -> int:

@@ -60,6 +60,7 @@ class Recorder:
         if "core" not in self._plan:
             return
         pid, messages = compile.start(self._plan, (self._scope.mode, self._scope.number), self._controller)
+        messages.setblocking(False)  # socket.recv_fds() drops its flags (CPython 3.9 to 3.11 at least)
         line.watch(messages.fileno())
         deadline = time.monotonic() + _COMPILE_S
         try:
@@ -86,7 +87,7 @@ class Recorder:
         """Take the compiler's messages; False once there will be no more."""
         while True:
             try:
-                data, fds, _, _ = socket.recv_fds(messages, 1 << 18, 253, socket.MSG_DONTWAIT)
+                data, fds, _, _ = socket.recv_fds(messages, 1 << 18, 253)
             except BlockingIOError:
                 return True
             if not data:
@@ -211,23 +212,23 @@ class Recorder:
         self._looked = now
         return min(max(0.2 / rate, _FAST_S), _SLOW_S) if rate else _SLOW_S
 
-    def second(self, out: Output, *, last: bool = False) -> None:
-        """What is due on each second edge: watermarks, maps, /proc, and the tick."""
+    def second(self, out: Output, ping: tuple, *, last: bool = False) -> None:
+        """What is due on each second edge: watermarks, maps, /proc, and the tick (see Ticker.tick)."""
         self.drain(out, edge=True, last=last)
         for spec, table in self._maps:
             now = time.monotonic_ns()
             out.data(wire.MAP, spec["id"], now, table.read(), 0)
         self._read_procs(out, first=False)
-        out.message(wire.TICK, time.monotonic_ns(), self._ticker.tick(out, self._selfcheck))
+        out.message(wire.TICK, time.monotonic_ns(), self._ticker.tick(out, self._selfcheck, ping))
         self._say_if_tree_is_full(out)
         out.flush()
 
-    def finish(self, out: Output) -> None:
+    def finish(self, out: Output, ping: tuple) -> None:
         """Shut the gate, send what is left."""
         if self._core:
             ticks.arm(self._core["santa_armed"], on=False)
             time.sleep(0.002)  # programs that were running have ended
-        self.second(out, last=True)
+        self.second(out, ping, last=True)
 
     @property
     def _selfcheck(self) -> bool:

@@ -78,8 +78,8 @@ class Ticker:
         """From now on things count."""
         self._start = {name: kernel.ProgramCost(fd) for name, fd in self._programs.items()}
 
-    def tick(self, out: Output, selfcheck: bool) -> dict:
-        """The JSON of one TICK."""
+    def tick(self, out: Output, selfcheck: bool, ping: tuple) -> dict:
+        """The JSON of one TICK. ping: how many came, and the monotonic ns of the last."""
         loss, truth = {}, {}
         for fd, tables in self._counts:
             sums = maps.per_cpu_sums(fd, 3 * len(tables), self._cpus)
@@ -90,9 +90,8 @@ class Ticker:
                     "buffer_dropped": out.dropped.get(table["id"], 0),
                 }
                 truth[table["name"]] = sums[3 * i + 2]
-        message = dict(
-            read_clock(), loss=loss, programs=self._program_costs(), parts=self._parts(out), dead_probes=self.dead
-        )
+        costs, parts = self._program_costs(), self._parts(out)
+        message = dict(read_clock(), ping=ping, loss=loss, programs=costs, parts=parts, dead_probes=self.dead)
         return dict(message, truth=truth) if selfcheck else message
 
     def _program_costs(self) -> dict:

@@ -227,6 +227,9 @@ def test_the_nodes_clock_is_compared_with_santas_to_half_the_round_trip(
 ) -> None:
     elf, decoder = Elf(), Decoder(plan("switches"), "node-1")
     # the node is 5 ms ahead and its frames take 20 ms to Santa
-    decoder.feed(elf.hello() + elf.tick(1.0), received_ns=UTC + SECOND + 15 * MS, rtt_ns=rtt_ns)
+    # the ping was heard 300 ms before the tick, and sent as long as the whole trip takes before that
+    pings = [] if rtt_ns is None else [1, UTC + SECOND + 15 * MS - 300 * MS - rtt_ns]
+    data = elf.hello() + elf.tick(1.0, ping=[2, MONO + SECOND - 300 * MS])
+    decoder.feed(data, received_ns=UTC + SECOND + 15 * MS, pings=pings)
     (row,) = [row for row in table(decoder.finish(), "clock") if row["against"] == "santa"]
     assert (row["offset_ns"], row["error_ns"]) == (offset_ns, error_ns)
