@@ -1,7 +1,8 @@
 """What it costs to record every context switch: the elf, local and over SSH, beside other ways to do it.
 
-In rounds: each round runs the load once with no recorder and once with each, in an order that moves on by one from
-round to round, so that what else the machine does hits all alike. Ratios are to no recorder in the same round.
+In rounds: each round runs the load with each recorder, in an order that moves on by one from round to round, and for a
+moment with none before and after each. Ratios are to the mean of these two, since what else a machine does changes
+from minute to minute.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from .load import SWITCHES_PER_OP, switch_to_and_fro
 from .sshd import Sshd, why_no_sshd
 
 Say = Callable[[str], None]
+PLAIN = 4  # the load without a recorder is so much shorter
 DRAIN_S = 3.0  # after the load: what a recorder still has in its buffers
 SETTLE_S = 0.3
 TICK_S = 1.2  # the elf tells its own cost once a second
@@ -61,7 +63,7 @@ class Run(NamedTuple):
     idle_ns: int = 0  # CPU in TICK_S without the load
 
 
-Runs = list[tuple[Run, float]]  # each with how much slower the load was than without a recorder
+Runs = list[tuple[Run, float]]  # each with how much slower the load was than without
 
 
 class Recorder(NamedTuple):
@@ -85,7 +87,7 @@ def measure(ops: int, rounds: int, parquet_bytes: float | None, say: Say) -> lis
         runs: dict[str, list[tuple[Run, float]]] = {r.name: [] for r in usable}
         failed: dict[str, str] = {}
         for turn in range(rounds):
-            plain.append(switch_to_and_fro(ops))
+            plain.append(switch_to_and_fro(ops // PLAIN))
             for recorder in usable[turn % len(usable) :] + usable[: turn % len(usable)]:
                 say(f"round {turn + 1} of {rounds}: {recorder.name}")
                 try:
@@ -93,9 +95,10 @@ def measure(ops: int, rounds: int, parquet_bytes: float | None, say: Say) -> lis
                 except SantaError as exc:
                     failed[recorder.name] = str(exc)
                     continue
-                runs[recorder.name].append((run, run.us_per_op / plain[-1]))
+                plain.append(switch_to_and_fro(ops // PLAIN))
+                runs[recorder.name].append((run, 2 * run.us_per_op / (plain[-2] + plain[-1])))
     why_not = {r.name: r.why_not for r in recorders if r.why_not} | failed
-    return [_table(runs, plain, why_not, ops, parquet_bytes), _elf_alone(runs)]
+    return [_table(runs, plain, why_not, ops, rounds, parquet_bytes), _elf_alone(runs)]
 
 
 def _recorders(stack: ExitStack) -> Iterator[Recorder]:
@@ -141,7 +144,9 @@ def _run_other(comparator: Comparator, ops: int) -> Run:
     return Run(us_per_op, cpu, counted.events, counted.lost, counted.disk_bytes)
 
 
-def _table(runs: dict[str, Runs], plain: list[float], why_not: dict[str, str], ops: int, disk: float | None) -> Family:
+def _table(
+    runs: dict[str, Runs], plain: list[float], why_not: dict[str, str], ops: int, rounds: int, disk: float | None
+) -> Family:
     """One line a recorder."""
     rows = [["none", "", "", "", "", "", "", "", "1", ""]]
     for name, took in runs.items():
@@ -149,7 +154,7 @@ def _table(runs: dict[str, Runs], plain: list[float], why_not: dict[str, str], o
             rows.append([name, *_cells(took, disk)])
     rows += [[name, "not taken: " + why, *[""] * (len(_HEAD) - 2)] for name, why in why_not.items()]
     words = _WORDS.format(
-        switches=number(ops * SWITCHES_PER_OP), rounds=len(plain), us=_spread(plain) if plain else "?"
+        switches=number(ops * SWITCHES_PER_OP), rounds=rounds, us=_spread(plain) if plain else "?"
     )
     return Family("Recording every context switch", words, [], [(_HEAD, rows)])
 
