@@ -5,6 +5,7 @@ In: a Judge. Out: reasons and sentences, each with its evidence. Never: silence 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,17 @@ def missing(judge: Judge) -> list[Reason]:
             evidence,
         )
         reasons.append(Reason(why, evidence, step))
-    return reasons
+    return reasons or _no_cpus(judge, evidence)
+
+
+def _no_cpus(judge: Judge, evidence: tuple[str, ...]) -> list[Reason]:
+    """A share of all CPUs can't be told without their number."""
+    asked = any(re.search(r"\bcpus\b", signal.query.sql) for signal in judge.scenario.signals)
+    if not asked or judge.evaluator.recording.info["nodes"].get(judge.node, {}).get("cpus"):
+        return []
+    return [
+        Reason(f"The recording does not say how many CPUs {judge.node} has, and shares are shares of them.", evidence)
+    ]
 
 
 def short(judge: Judge) -> list[Reason]:

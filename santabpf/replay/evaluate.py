@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..errors import RecordingError
 from ..scenarios import Alarm, Scenario, Signal, all_scenarios, get_scenario, visible
-from ..units import SECOND, format_utc, second_of
+from ..units import HOUR, SECOND, format_duration, format_utc, second_of
 from .alarms import RANK, Change, Level, Machine
 from .query import Limits, Query
-from .signals import Coverage, composed, frontiers, is_per_second, read_coverage, read_signal
+from .signals import Coverage, composed, extents, is_per_second, read_coverage, read_signal
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -31,6 +32,8 @@ CHUNK_ROWS = 30_000_000
 CHUNK_SECONDS = 3600
 #: Live, a node whose coverage is this far behind the others' is not waited for: it is gone.
 GIVE_UP_NS = 10 * SECOND
+#: A recording that claims to be longer is broken or hostile: every second costs a step.
+MOST_NS = 92 * 24 * HOUR
 
 
 @dataclass(frozen=True)
@@ -119,12 +122,12 @@ class Evaluator:
         """
         if self.recording.state == "recording":
             self.recording.refresh()
-        end = self._closed()
-        if end is None:
+        closed = self._closed()
+        if closed is None:
             return []
-        end = end if until_ns is None else min(end, second_of(until_ns))
         if self.next is None:
-            self.next = self.first = second_of(self.recording.window[0])
+            self.next = self.first = closed[0]
+        end = closed[1] if until_ns is None else min(closed[1], second_of(until_ns))
         events: list[AlarmEvent] = []
         for start, stop in self._chunks(self.next, end):
             events += self._chunk(start, stop)
@@ -156,21 +159,23 @@ class Evaluator:
 
     # ------------------------------------------------------------------------------------------------ one chunk
 
-    def _closed(self) -> int | None:
-        """End of the last second that is closed on all nodes."""
-        if self.recording.state != "recording":
-            start, end = self.recording.window
-            return None if end <= start else -(-end // SECOND) * SECOND
-        known = frontiers(self.query, self.next)
-        if not known or (self.next is None and set(known) != set(self.recording.nodes)):
+    def _closed(self) -> tuple[int, int] | None:
+        """From the first second that coverage speaks of to the end of the last one that is closed on all nodes."""
+        is_live = self.recording.state == "recording"
+        known = extents(self.query, self.next if is_live else None)
+        if not known or (is_live and self.next is None and set(known) != set(self.recording.nodes)):
             return None
-        newest = max(known.values())
-        return min(ns for ns in known.values() if ns > newest - GIVE_UP_NS)
+        first, newest = min(start for start, _ in known.values()), max(end for _, end in known.values())
+        if newest - first > MOST_NS:
+            raise RecordingError(
+                f"{self.recording.path}: coverage runs over {format_duration(newest - first)}, more than "
+                f"{format_duration(MOST_NS)}; that can't be one recording"
+            )
+        return first, min(end for _, end in known.values() if end > newest - GIVE_UP_NS) if is_live else newest
 
     def _chunks(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         rows = max((self.recording[t].rows for t in self.recording.tables), default=0)
-        first, last = self.recording.window
-        per_second = max(1, rows * SECOND // max(SECOND, last - first))
+        per_second = max(1, rows * SECOND // max(SECOND, end - start))
         step = max(1, min(CHUNK_SECONDS, CHUNK_ROWS // per_second)) * SECOND
         while start < end:
             yield start, min(end, start + step)

@@ -106,6 +106,9 @@ COVERAGE = (
 )
 
 
+EXTENTS = "SELECT node, min(second) AS first, max(second) AS last FROM coverage GROUP BY node ORDER BY node"
+
+
 def read_coverage(query: Query, start: int, end: int) -> Coverage:
     """What was watched in the seconds in [start, end)."""
     if "coverage" not in query.tables:
@@ -120,9 +123,9 @@ def read_coverage(query: Query, start: int, end: int) -> Coverage:
     return Coverage({key: frozenset(tables) for key, tables in found.items()}, late)
 
 
-def frontiers(query: Query, since: int | None) -> Mapping[str, int]:
-    """For each node, the end of the last second that coverage speaks of (looking no further back than since)."""
-    rows = query.run(
-        f"SELECT node, max(second) + {SECOND} AS closed FROM coverage GROUP BY node ORDER BY node", from_ns=since
-    ).table
-    return dict(zip(rows["node"].to_pylist(), rows["closed"].to_pylist(), strict=True))
+def extents(query: Query, since: int | None) -> Mapping[str, tuple[int, int]]:
+    """For each node, from when to when coverage speaks of it, in whole seconds (looking no further back than since)."""
+    if "coverage" not in query.tables:
+        return {}
+    rows = query.run(EXTENTS, from_ns=since).table.to_pylist()
+    return {row["node"]: (row["first"], row["last"] + SECOND) for row in rows}

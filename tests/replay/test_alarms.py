@@ -15,8 +15,15 @@ from santabpf.units import SECOND
 
 def alarm(**changed: object) -> Alarm:
     rule: dict[str, object] = {
-        "name": "a", "title": "A", "signal": "s", "lookup": "avg", "over_s": 1, "warn": Threshold(">", 10),
-        "crit": Threshold(">", 20), "clear": None, "for_s": 0,
+        "name": "a",
+        "title": "A",
+        "signal": "s",
+        "lookup": "avg",
+        "over_s": 1,
+        "warn": Threshold(">", 10),
+        "crit": Threshold(">", 20),
+        "clear": None,
+        "for_s": 0,
     }
     return Alarm(**(rule | changed))  # type: ignore[arg-type]
 
@@ -98,7 +105,10 @@ def test_the_worst_lookup_is_remembered_with_its_second() -> None:
 
 @given(
     st.lists(st.one_of(st.none(), st.just("?"), st.integers(0, 30)), max_size=40),
-    st.integers(1, 5), st.integers(0, 3), st.sampled_from(["avg", "max", "min", "sum", "count"]), st.booleans(),
+    st.integers(1, 5),
+    st.integers(0, 3),
+    st.sampled_from(["avg", "max", "min", "sum", "count"]),
+    st.booleans(),
 )
 def test_levels_and_incidents_always_agree(
     values: list[float | str | None], over: int, for_s: int, lookup: str, bounded: bool
@@ -106,7 +116,9 @@ def test_levels_and_incidents_always_agree(
     machine = Machine(alarm(over_s=over, for_s=for_s, lookup=lookup, clear=Threshold("<", 5)), bounded)
     levels = course(machine, values)
     on = [at for at, level in enumerate(levels) if level != "."]
-    spans = [(i.raised_ns // SECOND - 1, (i.to_ns // SECOND) if i.to_ns is not None else len(values))
-             for i in machine.incidents]
+    spans = [
+        (i.raised_ns // SECOND - 1, (i.to_ns // SECOND) if i.to_ns is not None else len(values))
+        for i in machine.incidents
+    ]
     assert on == [at for start, end in spans for at in range(start, end)]
     assert all(i.onset_ns < i.raised_ns for i in machine.incidents)

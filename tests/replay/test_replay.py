@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from made_up_node import PROBES, START, S, World
 
-from santabpf.recording import Recording
+from santabpf.errors import RecordingError
+from santabpf.recording import Recording, Writer
+from santabpf.recording import open as open_recording
 from santabpf.replay import Result, replay
 from santabpf.verdict import Verdict
 
@@ -71,8 +73,15 @@ def test_a_pipe_of_two_jobs_every_three_seconds_fires(tmp_path: Path) -> None:
 def test_a_service_that_systemd_restarts_over_and_over_fires_and_init_is_named(tmp_path: Path) -> None:
     world = World(20)
     for n in range(40):
-        world.run(world.init, ["/usr/bin/billing", "--config", "b.conf"], 4 + n / 4, 200, 150, code=1,
-                  cgroup="system.slice/billing.service")
+        world.run(
+            world.init,
+            ["/usr/bin/billing", "--config", "b.conf"],
+            4 + n / 4,
+            200,
+            150,
+            code=1,
+            cgroup="system.slice/billing.service",
+        )
     verdict = judge(world, tmp_path)
     assert verdict.state == "fired"
     assert verdict.culprit is not None
@@ -209,8 +218,15 @@ def test_partial_seconds_do_not_count_as_watched(tmp_path: Path) -> None:
 def test_what_was_not_watched_is_said(tmp_path: Path) -> None:
     world = wild(World(30))
     world.is_blind(20, 25)
-    world.rows["gaps"].append({"ts_ns": START + 20 * S, "end_ns": START + 25 * S, "table": None,
-                               "reason": "connection_lost", "detail": "reset by peer"})
+    world.rows["gaps"].append(
+        {
+            "ts_ns": START + 20 * S,
+            "end_ns": START + 25 * S,
+            "table": None,
+            "reason": "connection_lost",
+            "detail": "reset by peer",
+        }
+    )
     verdict = judge(world, tmp_path)
     assert verdict.state == "fired"
     assert "Nothing is known about any table from 08:00:20.000 to 08:00:25.000: connection_lost" in words(verdict)
@@ -222,6 +238,41 @@ def test_less_than_half_watched_cannot_tell(tmp_path: Path) -> None:
     world = World(40)
     world.is_blind(5, 30)
     assert judge(world, tmp_path).state == "cannot_tell"
+
+
+def test_without_the_number_of_cpus_a_share_of_them_cannot_be_told(tmp_path: Path) -> None:
+    world = wild(World(20))
+    facts = {key: value for key, value in world.info()["nodes"]["node-1"].items() if key != "cpus"}
+    verdict = judge(world, tmp_path, nodes={"node-1": facts})
+    assert verdict.state == "cannot_tell"
+    assert "does not say how many CPUs node-1 has" in words(verdict)
+
+
+def test_a_recording_without_a_second_cannot_tell(tmp_path: Path) -> None:
+    world = World(5)
+    world.is_blind(0, 5)
+    assert judge(world, tmp_path).state == "cannot_tell"
+
+
+def test_a_recording_that_claims_to_last_for_years_is_refused(tmp_path: Path) -> None:
+    world = World(10)
+    world.batches()
+    world.rows["coverage"][-1]["ts_ns"] += 10 * 365 * 86400 * S
+    with pytest.raises(RecordingError, match="that can't be one recording"):
+        judge(world, tmp_path)
+
+
+def test_each_node_has_a_verdict_of_its_own(tmp_path: Path) -> None:
+    sick, well = wild(World(20)), World(20, node="node-2")
+    info = sick.info()
+    info["nodes"] |= well.info()["nodes"]
+    with Writer(tmp_path / "r", info=info) as writer:
+        for world in (sick, well):
+            for table, rows in world.batches().items():
+                writer.append(world.node, table, rows)
+    result = replay(open_recording(tmp_path / "r"))
+    assert {(v.node, v.state) for v in result.verdicts} == {("node-1", "fired"), ("node-2", "quiet")}
+    assert set(result.alarms.node) == {"node-1"}
 
 
 # --------------------------------------------------------------------------------------------------------------- loss

@@ -56,8 +56,14 @@ def test_errors_name_the_line_of_the_piece_they_are_in(view: str, query: str, wh
 
 def test_what_a_query_uses_is_read_off_its_tree() -> None:
     query = compose(
-        text("WITH w AS (SELECT * FROM exit) SELECT count(*), first(tgid) FROM w JOIN exec USING (tgid), "
-             "range(3), (SELECT max(ts_ns) FROM fork) ORDER BY 1", "signals.s", 1), {})
+        text(
+            "WITH w AS (SELECT * FROM exit) SELECT count(*), first(tgid) FROM w JOIN exec USING (tgid), "
+            "range(3), (SELECT max(ts_ns) FROM fork) ORDER BY 1",
+            "signals.s",
+            1,
+        ),
+        {},
+    )
     with Query(None) as asked:
         uses = asked.uses(query)
         plain = asked.uses(compose(text("SELECT 1 FROM exit TABLESAMPLE 10%", "signals.s", 1), {}))

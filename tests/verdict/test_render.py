@@ -17,12 +17,33 @@ from santabpf.verdict import Verdict, format_cell
 from santabpf.verdict.render import markdown_text
 
 HOSTILE = [
-    "<script>alert(1)</script>", "<a href='http://evil.example'>x</a>", "<img src=x onerror=alert(1)>", "`rm -rf /`",
-    "a|b|c", "[x](http://evil.example)", "![x](http://evil.example/x.png)", "line\nbreak\r\n# head", "\x1b[31mred\x1b[0m",
-    "\x1b]8;;http://evil.example\x07link\x1b]8;;\x07", "\u202egpj.exe", "\u200bzero", "{{ 7 * 7 }}", "$x^2$", "&lt;b&gt;",
-    "http://evil.example/?a=1", "www.evil.example", "me@evil.example", "~~x~~ **b** __i__ *e*", "\x00\x07\x08", "\\xff\\n",
-    "1. one", "- two", "# three", "\u2028sep", "e\u0301",
-]  # fmt: skip
+    "<script>alert(1)</script>",
+    "<a href='http://evil.example'>x</a>",
+    "<img src=x onerror=alert(1)>",
+    "`rm -rf /`",
+    "a|b|c",
+    "[x](http://evil.example)",
+    "![x](http://evil.example/x.png)",
+    "line\nbreak\r\n# head",
+    "\x1b[31mred\x1b[0m",
+    "\x1b]8;;http://evil.example\x07link\x1b]8;;\x07",
+    "\u202egpj.exe",
+    "\u200bzero",
+    "{{ 7 * 7 }}",
+    "$x^2$",
+    "&lt;b&gt;",
+    "http://evil.example/?a=1",
+    "www.evil.example",
+    "me@evil.example",
+    "~~x~~ **b** __i__ *e*",
+    "\x00\x07\x08",
+    "\\xff\\n",
+    "1. one",
+    "- two",
+    "# three",
+    "\u2028sep",
+    "e\u0301",
+]
 
 
 @pytest.fixture(scope="module")
