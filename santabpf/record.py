@@ -74,9 +74,10 @@ def select(scenarios: Iterable[str], probes: Iterable[str]) -> Selection:
 
     Raises BadUsage for an unknown name, and where two want the same probe with different parameters.
     """
-    specs = [spec for name in scenarios for spec in get_scenario(name).needs] + list(probes)
-    if not specs:
-        specs = [spec for scenario in all_scenarios().values() for spec in scenario.needs]
+    wanted, specs = [get_scenario(name) for name in scenarios], list(probes)
+    if not wanted and not specs:
+        wanted = list(all_scenarios().values())
+    specs = [spec for scenario in wanted for spec in (*scenario.needs, *scenario.also)] + specs
     chosen: dict[str, tuple[str, dict[str, int]]] = {}
     for spec in specs:
         probe, params = parse_probe(spec)

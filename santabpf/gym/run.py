@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 QUIET_S = 3  # watched before the fault, so that its onset can be seen
 AFTER_S = 2  # and after it
-ALSO = ("runq",)  # recorded whatever the scenario needs: the postmortem shows who waited for a CPU
 SECONDS_MAX = 600
 _SETUP_S = 60  # for the script's own preparations, the recorder's start and what is in flight at the end
 _NOT_INSTALLED = 77
@@ -132,7 +131,6 @@ def drill(
             made = record(
                 {"node-1": "local"},
                 [scenario],
-                ALSO,
                 duration=QUIET_S + seconds + AFTER_S + _SETUP_S,
                 out=path,
                 scope={"cgroup": cell.cgroup},

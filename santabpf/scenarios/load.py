@@ -47,7 +47,9 @@ class _Loader:
             raise fields.fail("name", f"is {name!r}, but the folder is called {self.path.parent.name!r}")
         title, summary = _line(fields.take("title", str)), _line(fields.take("summary", str))
         needs = tuple(fields.take("needs", list))
-        tables = self._tables(fields, needs)
+        tables = self._tables(fields, "needs", needs)
+        also = tuple(fields.take("also", list, []))
+        self._tables(fields, "also", also)
         min_seconds = fields.take("min_seconds", int)
         self.params = {n: self._param(n, row) for n, row in fields.take("params", Node, Node()).items()}
         for wrong in self.changed.keys() - self.params.keys():
@@ -65,6 +67,7 @@ class _Loader:
             summary,
             self.path.parent,
             needs,
+            also,
             tables,
             min_seconds,
             tuple(self.params.values()),
@@ -82,13 +85,13 @@ class _Loader:
         text = self.path.read_bytes()
         return hashlib.sha256(text + json.dumps(self.changed, sort_keys=True).encode()).hexdigest()
 
-    def _tables(self, fields: Fields, needs: tuple[Any, ...]) -> tuple[str, ...]:
+    def _tables(self, fields: Fields, key: str, specs: tuple[Any, ...]) -> tuple[str, ...]:
         tables: list[str] = []
-        for spec in needs:
+        for spec in specs:
             try:
                 probe, _ = parse_probe(str(spec))
             except BadUsage as exc:
-                raise fields.fail("needs", str(exc)) from exc
+                raise fields.fail(key, str(exc)) from exc
             tables += [t.name for t in probe.tables]
         return tuple(tables)
 

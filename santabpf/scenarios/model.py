@@ -187,6 +187,7 @@ class Scenario:
     summary: str
     folder: Path
     needs: tuple[str, ...]  # probes, with parameters, as `record` takes them
+    also: tuple[str, ...]  # probes recorded along for the charts; the verdict does without them
     tables: tuple[str, ...]  # the tables that those probes fill
     min_seconds: int
     params: tuple[Param, ...]
