@@ -98,8 +98,8 @@ def format_ratio(ratio: float) -> str:
 
 
 def format_count(count: int | float) -> str:
-    """A whole number with thin groups of three: 1 234 567."""
-    return f"{round(count):,}".replace(",", "\u202f")
+    """A whole number in groups of three: 1 234 567."""
+    return f"{round(count):,}".replace(",", " ")
 
 
 def format_utc(ts_ns: int, *, date: bool = True) -> str:

@@ -84,8 +84,8 @@ def test_a_ratio_is_shown_in_per_cent(ratio: float, text: str) -> None:
 
 
 def test_a_count_is_shown_in_groups_of_three() -> None:
-    assert units.format_count(1234567) == "1\u202f234\u202f567"
-    assert units.format_count(999.6) == "1\u202f000"
+    assert units.format_count(1234567) == "1 234 567"
+    assert units.format_count(999.6) == "1 000"
 
 
 def test_a_time_is_shown_in_utc_to_the_millisecond() -> None:

@@ -83,7 +83,7 @@ def brief(value: Sequence[str] | str | None) -> str:
 
 def count(number: int) -> str:
     """A whole number in groups of three, with plain spaces: everything that prints it must take it for text."""
-    return format_count(number).replace("\u202f", " ")
+    return format_count(number)
 
 
 def rate(thousandths: int) -> str:
