@@ -176,7 +176,7 @@ def load_yaml(path: Path) -> Node:
     """A YAML file whose root is a mapping. Raises BadScenario with file and line."""
     try:
         with open(path, encoding="utf-8") as stream:
-            root = yaml.load(stream, Loader=_Loader)  # noqa: S506 - a SafeLoader
+            root = yaml.load(stream, Loader=_Loader)
     except OSError as exc:
         raise BadScenario(f"{path}: cannot be read: {exc.strerror}") from exc
     except (yaml.YAMLError, UnicodeDecodeError) as exc:

@@ -18,7 +18,8 @@ def own_tables() -> dict[str, Schema]:
     for name, row in load_yaml(path).items():
         fields = Fields(row, path, name)
         description = " ".join(fields.take("description", str).split())
-        schemas[name] = Schema(name, description, parse_columns(fields.take("columns", list), path, name, c_types=False))
+        columns = parse_columns(fields.take("columns", list), path, name, c_types=False)
+        schemas[name] = Schema(name, description, columns)
         fields.done()
     return schemas
 
