@@ -208,8 +208,9 @@ class Decoder:
         span = self._ticks.at(self._utc(mono_ns))
         self._last_tick = mono_ns, real_ns
         ping = tick.get("ping")
-        heard = isinstance(ping, list) and len(ping) == 2 and ping[0]
-        self._last_ping = (known(ping[0], "ping", low=1), known(ping[1], "ping")) if heard else None
+        self._last_ping = None
+        if isinstance(ping, list) and len(ping) == 2 and ping[0]:
+            self._last_ping = known(ping[0], "ping", low=1), known(ping[1], "ping")
         row, gap = self._clocks.node(mono_ns, real_ns, error_ns)
         self._own["clock"].append(row)
         self._own["gaps"] += [gap] if gap else []

@@ -18,6 +18,7 @@ from own_sshd import Sshd
 
 import santabpf as sb
 from santabpf.errors import BadUsage, CannotConnect
+from santabpf.recording import Writer
 
 PLANTED = 23
 #: 23 jobs with a mark of their own, so that whatever else runs here is not counted.
@@ -28,14 +29,15 @@ def plant(mark: str) -> None:
     subprocess.run(["/bin/sh", "-c", JOBS, "planter", mark], check=True)
 
 
-def plant_when_started(mark: str) -> Callable[[Path], None]:
-    """A callback for record(on_start=...) that plants once the elf is on."""
+def once(*actions: Callable[[], object]) -> Callable[[Writer, int], None]:
+    """A callback for record(on_second=...): acts when the first second is closed; all programs are on by then."""
+    left = list(actions)
 
-    def later() -> None:
-        time.sleep(3)
-        plant(mark)
+    def look(writer: Writer, closed_ns: int) -> None:
+        while left:
+            threading.Thread(target=left.pop()).start()
 
-    return lambda path: threading.Thread(target=later).start()
+    return look
 
 
 def planted(rec: sb.Recording, mark: str) -> list[tuple[int, int]]:
@@ -49,7 +51,7 @@ def test_23_planted_execs_are_23_rows_over_ssh(sshd: Sshd, tmp_path: Path) -> No
     mark = f"mark-{os.getpid()}"
     rec = sb.record(
         {"node-1": sshd.node}, probes=["exec", "exit", "fork"], duration="6s", out=tmp_path / "rec", progress=False,
-        on_start=plant_when_started(mark), **sshd.options,
+        on_second=once(lambda: plant(mark)), **sshd.options,
     )  # fmt: skip
     assert rec.info["state"] == "complete"
     assert rec.nodes == ["node-1"]
@@ -65,11 +67,10 @@ def test_23_planted_execs_are_23_rows_over_ssh(sshd: Sshd, tmp_path: Path) -> No
 @pytest.mark.bpf
 def test_a_scope_leaves_everybody_else_out(tmp_path: Path) -> None:
     mark, other = f"mine-{os.getpid()}", f"other-{os.getpid()}"
-    planter = subprocess.Popen(["/bin/sh", "-c", f"sleep 3; {JOBS}", "planter", mark])
-    threading.Timer(3, plant, [other]).start()
+    planter = subprocess.Popen(["/bin/sh", "-c", f"read go; {JOBS}", "planter", mark], stdin=subprocess.PIPE)
     rec = sb.record(
         probes=["exec", "exit", "process_cpu"], duration="6s", out=tmp_path / "rec", scope={"tree": planter.pid},
-        progress=False,
+        progress=False, on_second=once(lambda: plant(other), lambda: planter.communicate(b"go\n")),
     )  # fmt: skip
     assert planter.wait() == 0
     assert len(planted(rec, mark)) == PLANTED
