@@ -6,10 +6,11 @@ import contextlib
 import json
 import os
 import select
+import signal
 import struct
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,23 @@ from santabpf.probes.source import plan
 def plan_of(*specs: str, **options: Any) -> dict[str, Any]:
     """A plan of these probes."""
     return plan([parse_probe(spec) for spec in specs], **options)
+
+
+SWITCH = ("perf", "bench", "sched", "pipe", "-l", "100000000")
+FORKS = ("sh", "-c", "while :; do /bin/true; done")
+
+
+@contextlib.contextmanager
+def load(command: Sequence[str]) -> Iterator[None]:
+    """Something that keeps the kernel busy; all its processes are ended at the end."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def message(data: bytes) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from on_the_node import Traces
-from real_elf import Elf, message, plan_of
+from real_elf import SWITCH, Elf, load, message, plan_of
 
 from santabpf import wire
 from santabpf.launch import COMMAND, code_zip
@@ -72,12 +72,8 @@ def test_a_santa_that_is_stopped_and_reads_nothing_is_left_after_some_silence(tr
         elf.until(wire.HELLO)
         pids = {elf.process.pid}
         programs = traces.programs_of(pids)
-        load = subprocess.Popen(["perf", "bench", "sched", "pipe", "-l", "100000000"], stdout=subprocess.DEVNULL)
-        try:
+        with load(SWITCH):
             assert_nothing_left(traces, pids, programs, 8)  # neither pinged nor read, its stdout full
-        finally:
-            load.kill()
-            load.wait()
 
 
 def test_a_reader_that_goes_away_ends_it(traces: Traces) -> None:

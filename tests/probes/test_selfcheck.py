@@ -6,18 +6,15 @@ nobody drains them.
 
 from __future__ import annotations
 
-import subprocess
 from typing import Any
 
 import numpy as np
 import pytest
-from real_elf import Elf, plan_of, record_type
+from real_elf import FORKS, SWITCH, Elf, load, plan_of, record_type
 
 from santabpf import wire
 
 pytestmark = pytest.mark.bpf
-SWITCH = ["perf", "bench", "sched", "pipe", "-l", "100000000"]
-FORKS = ["sh", "-c", "while :; do /bin/true; done"]
 LOADS = {"switches": SWITCH, "runq": SWITCH, "exec": FORKS, "exit": FORKS, "fork": FORKS}
 
 
@@ -45,12 +42,8 @@ def record_under_load(spec: str, seconds: float, **options: Any) -> tuple[Tally,
     tally = Tally(table, next(t["id"] for t in plan["probes"][0]["tables"] if t["name"] == table))
     with Elf(plan, tally) as elf:
         elf.until(wire.HELLO)
-        load = subprocess.Popen(LOADS[table], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
+        with load(LOADS[table]):
             elf.read(seconds)
-        finally:
-            load.kill()
-            load.wait()
         elf.finish()
         last = elf.json_of(wire.TICK)[-1]
         assert elf.json_of(wire.BYE) == [{"reason": "asked"}]
@@ -89,13 +82,9 @@ def test_a_reader_that_stands_still_costs_records_but_never_the_count() -> None:
     tally = Tally("switches", 1)
     with Elf(plan, tally) as elf:
         elf.until(wire.HELLO)
-        load = subprocess.Popen(SWITCH, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
+        with load(SWITCH):
             for _ in range(4):
                 elf.ping_without_reading(0.5)
-        finally:
-            load.kill()
-            load.wait()
         elf.finish()
         last = elf.json_of(wire.TICK)[-1]
     assert_sound(tally, last["loss"]["switches"], last["truth"]["switches"])
