@@ -124,10 +124,14 @@ def _ssh(accept_new: bool, ssh_config: str | None) -> dict[str, Any]:
     return {"accept_new": accept_new} | ({"config": ssh_config} if ssh_config else {})
 
 
-def _scope(tree: int | None, cgroup: str | None) -> dict[str, Any] | None:
+def _recording(
+    out: Path | None, tree: int | None, cgroup: str | None, no_mask: bool, scenarios: tuple[str, ...], **ssh: Any
+) -> dict[str, Any]:
+    """What _record_flags gave, as record() and watch() take it."""
     if tree is not None and cgroup is not None:
         raise BadUsage("--tree and --cgroup exclude each other")
-    return {"tree": tree} if tree is not None else {"cgroup": cgroup} if cgroup is not None else None
+    scope = {"tree": tree} if tree is not None else {"cgroup": cgroup} if cgroup is not None else None
+    return {"scenarios": scenarios, "out": out, "scope": scope, "mask": not no_mask} | _ssh(**ssh)
 
 
 def _show(value: object) -> None:
@@ -193,32 +197,16 @@ def check(node: str, accept_new: bool, ssh_config: str | None, as_json: bool) ->
 @click.option("-d", "--duration", default="30s", show_default=True, help="30s, 5m, ...; 0 for until Ctrl-C.")
 @_record_flags
 @_json_flag
-def record(
-    nodes: tuple[str, ...],
-    probes: tuple[str, ...],
-    duration: str,
-    out: Path | None,
-    tree: int | None,
-    cgroup: str | None,
-    no_mask: bool,
-    scenarios: tuple[str, ...],
-    accept_new: bool,
-    ssh_config: str | None,
-    as_json: bool,
-) -> None:
+def record(nodes: tuple[str, ...], probes: tuple[str, ...], duration: str, as_json: bool, **flags: Any) -> None:
     """Record NODES (local by default) into a new folder."""
     from .record import record as record_nodes
 
     recording = record_nodes(
         nodes or ("local",),
-        scenarios,
-        probes,
-        None if duration == "0" else duration,
-        out=out,
-        scope=_scope(tree, cgroup),
-        mask=not no_mask,
+        probes=probes,
+        duration=None if duration == "0" else duration,
         progress=not as_json and sys.stderr.isatty(),
-        **_ssh(accept_new, ssh_config),
+        **_recording(**flags),
     )
     _show(_describe(recording)) if as_json else _print_recording(recording)
     sys.exit(0 if recording.info["state"] == "complete" else 1)
@@ -290,20 +278,8 @@ def report(
 @click.option("--exec", "command", metavar="CMD", help="Run by the shell at each alarm; the verdict JSON on its stdin.")
 @_record_flags
 @_json_flag
-def watch(
-    node: str,
-    duration: str,
-    command: str | None,
-    out: Path | None,
-    tree: int | None,
-    cgroup: str | None,
-    no_mask: bool,
-    scenarios: tuple[str, ...],
-    accept_new: bool,
-    ssh_config: str | None,
-    as_json: bool,
-) -> None:
-    """Watch NODE live: alarms as they begin and end. Keeps the recording."""
+def watch(node: str, duration: str, command: str | None, as_json: bool, **flags: Any) -> None:
+    """Watch NODE live: alarms as they begin and end. Keeps the recording. With --json, one object a line."""
     from .watch import watch as watch_node
 
     def tell(event: AlarmEvent) -> None:
@@ -313,18 +289,14 @@ def watch(
         click.echo(f"watching {node}; Ctrl-C stops", err=True)
     recording, result = watch_node(
         node,
-        scenarios,
-        None if duration == "0" else duration,
-        out=out,
+        duration=None if duration == "0" else duration,
         on_alarm=tell,
         command=command,
-        scope=_scope(tree, cgroup),
-        mask=not no_mask,
         progress=False,
-        **_ssh(accept_new, ssh_config),
+        **_recording(**flags),
     )
     if as_json:
-        _show(_describe(recording) | {"verdicts": _verdict_json(result.verdicts)})
+        click.echo(json.dumps(_describe(recording) | {"verdicts": _verdict_json(result.verdicts)}, sort_keys=True))
     else:
         _print_result(result, False)
         _print_recording(recording)
