@@ -131,7 +131,9 @@ def _facts(hello: dict[str, Any] | None, troubles: list[dict[str, Any]]) -> list
     if hello.get("bcc"):
         found.append(Finding("bcc", "works", f"BCC {hello['bcc']}"))
         found += _capabilities(hello.get("capabilities") or {})
-    found += _probes(hello.get("probes") or {}, {trouble.get("probe") for trouble in troubles})
+    probes = hello.get("probes") or {}
+    fatal = any(trouble.get("fatal") for trouble in troubles)  # then that is why a probe failed
+    found += _probes(probes, set(probes) if fatal else {trouble.get("probe") for trouble in troubles})
     return sorted(found, key=lambda finding: ("works", "degraded", "missing").index(finding.state))
 
 

@@ -183,7 +183,7 @@ class _Session:
             heard = bool(writer.nodes)
             if heard:
                 for label, exc in failures.items():
-                    writer.note(f"{label}: {exc}")
+                    writer.note(f"{label}: {str(exc).removeprefix(f'{label}: ').removeprefix(f'{targets[label]}: ')}")
                 writer.close("interrupted" if failures or self._cut else "complete")
             else:
                 writer.discard()
@@ -211,12 +211,16 @@ class _Session:
     def _drain(self, label: str, node: str, length_ns: int | None, ssh: dict[str, Any]) -> None:
         """One node: open, send, drain, decode, write."""
         decoder = Decoder(self._plan, label)
+        held: list[Batch] = []  # until a first second is known whole, so that a node that only complains leaves no trace
         reason = "stopped"
         try:
             with open_transport(node, **ssh) as transport, launch(transport, self._plan) as stream:
                 deadline: int | None = None
                 for chunk in stream:
-                    self._write(label, decoder, decoder.feed(chunk, time.time_ns(), stream.pings))
+                    held += decoder.feed(chunk, time.time_ns(), stream.pings)
+                    if decoder.closed_until_ns:
+                        batches, held = held, []
+                        self._write(label, decoder, batches)
                     now = time.monotonic_ns()
                     if decoder.hello and deadline is None and length_ns is not None:
                         deadline = now + length_ns
@@ -226,19 +230,19 @@ class _Session:
             reason = "connection_lost"
             raise
         finally:
-            if decoder.hello:
-                self._write(label, decoder, decoder.finish(reason))
+            fatal = next((trouble for trouble in decoder.troubles if trouble["fatal"]), None)
+            if decoder.hello and (fatal is None or decoder.closed_until_ns):
+                self._write(label, decoder, held + decoder.finish(reason))
                 self._tell(label, decoder)
         if decoder.hello is None and decoder.ended:
             raise CannotRecord(f"{label}: {decoder.ended}")
-        fatal = next((trouble for trouble in decoder.troubles if trouble["fatal"]), None)
         if fatal is not None:
             raise CannotRecord(f"{label}: {fatal['message']}", fatal["what_to_do"])
 
     def _write(self, label: str, decoder: Decoder, batches: Iterable[Batch]) -> None:
         with self._lock:
             writer = self._writer
-            if decoder.hello and label not in writer.nodes and "armed_ns" in decoder.hello:
+            if decoder.hello and label not in writer.nodes:
                 writer.add_node(label, decoder.hello)
                 self._note_probes(label, decoder.hello)
             for table, rows in batches:

@@ -15,6 +15,7 @@ import struct
 
 VMLINUX = "/sys/kernel/btf/vmlinux"
 ABSENT = 0xFFFFFFFF
+MAGIC = b"\x9f\xeb"  # its first two bytes, on a little-endian machine
 
 _HEADER = struct.Struct("<HBBIIIII")
 _TYPE = struct.Struct("<III")

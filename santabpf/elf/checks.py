@@ -93,7 +93,7 @@ def _version() -> dict | None:
 
 
 def _types() -> dict | None:
-    if os.path.exists(btf.VMLINUX):
+    if (procfs.read_file(btf.VMLINUX, 2) or b"") == btf.MAGIC:
         return None
     why = f"this kernel has no {btf.VMLINUX} (CONFIG_DEBUG_INFO_BTF), from which the layout of its structs is read"
     return trouble("no_btf", why, "boot a kernel of the distribution's that has it", fatal=True)

@@ -37,7 +37,9 @@ def start(plan: dict, scope_define: tuple[int, int], cgroup: str) -> tuple[int, 
         _run(plan, scope_define, cgroup, theirs)
         code = 0
     except BaseException as exc:  # the parent must hear of it, whatever it is
-        _say(theirs, {"event": "failed", "code": _code_of(exc), "why": f"{type(exc).__name__}: {exc}"}, [])
+        no_bcc = isinstance(exc, _NoBCC)
+        why = str(exc) if no_bcc else f"{type(exc).__name__}: {exc}"
+        _say(theirs, {"event": "failed", "code": "no_bcc" if no_bcc else "internal", "why": why}, [])
     finally:
         os._exit(code)
 
@@ -77,10 +79,6 @@ def _run(plan: dict, scope: tuple[int, int], cgroup: str, out: socket.socket) ->
 
 class _NoBCC(Exception):
     """python3-bpfcc is not installed."""
-
-
-def _code_of(exc: BaseException) -> str:
-    return "no_bcc" if isinstance(exc, _NoBCC) else "internal"
 
 
 def _load(BPF, lib, types, spec: dict, common: list) -> tuple:

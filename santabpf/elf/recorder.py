@@ -155,11 +155,17 @@ class Recorder:
         self.troubles.append(checks.trouble("probe_failed", f"probe {name} can't be used here: {why}", probe=name))
 
     def _fail_rest(self, why: str) -> None:
+        """What has not been loaded by now never will be; where nothing can be, that is said once."""
         if not self._core and not any(t["fatal"] for t in self.troubles):
             self.troubles.append(self._core_failed(why))
+        fatal = next((t["message"] for t in self.troubles if t["fatal"]), None)
         for spec in self._plan["probes"]:
-            if spec["name"] not in self.probes:
+            if spec["name"] in self.probes:
+                continue
+            if fatal is None:
                 self._fail(spec["name"], why)
+            else:
+                self.probes[spec["name"]] = {"state": "failed", "why": fatal, "missing": []}
 
     # ------------------------------------------------------------------------------------------------- running
 

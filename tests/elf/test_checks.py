@@ -24,12 +24,12 @@ def node(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         "/proc/meminfo": b"MemTotal:       4000000 kB\nMemAvailable:   3000000 kB\n",
         "/sys/kernel/security/lockdown": b"none [integrity] confidentiality\n",
         "/etc/os-release": b'ID=debian\nVERSION_ID="12"\n',
+        "/sys/kernel/btf/vmlinux": b"\x9f\xeb",
     }
     monkeypatch.setattr(checks.procfs, "read_file", lambda path, limit=0: files.get(path))
     monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(checks.os, "geteuid", lambda: 0)
     monkeypatch.setattr(checks.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(checks.os.path, "exists", lambda path: True)
     monkeypatch.setattr(checks.os, "uname", lambda: os.uname_result(("Linux", "n", "6.1.0-50", "", "x86_64")))
     return files
 
@@ -52,8 +52,9 @@ def test_another_machine_is_refused(node: dict[str, bytes], monkeypatch: pytest.
     assert codes() == [("wrong_machine", True)]
 
 
-def test_a_kernel_without_types_is_refused(node: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks.os.path, "exists", lambda path: False)
+@pytest.mark.parametrize("text", [None, b"", b"no"])
+def test_a_kernel_without_types_is_refused(node: dict[str, bytes], text: bytes | None) -> None:
+    node["/sys/kernel/btf/vmlinux"] = text  # type: ignore[assignment]
     assert codes() == [("no_btf", True)]
 
 

@@ -17,7 +17,7 @@ from on_the_node import Traces
 from own_sshd import Sshd
 
 import santabpf as sb
-from santabpf.errors import BadUsage, CannotConnect
+from santabpf.errors import BadUsage, CannotConnect, CannotRecord
 from santabpf.recording import Writer
 
 PLANTED = 23
@@ -116,6 +116,13 @@ def test_a_folder_that_exists_is_never_touched(tmp_path: Path) -> None:
     with pytest.raises(BadUsage, match="exists already"):
         sb.record(probes=["exec"], out=tmp_path, progress=False)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.bpf
+def test_a_node_that_cannot_be_recorded_leaves_no_folder_and_says_why_once(tmp_path: Path) -> None:
+    with pytest.raises(CannotRecord, match=r"^local: there is no cgroup /nope \("):
+        sb.record(probes=["exec"], scope={"cgroup": "/nope"}, out=tmp_path / "rec", progress=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_host_that_refuses_leaves_no_folder(tmp_path: Path) -> None:
