@@ -338,7 +338,7 @@ def reproduce(scenario: str, variant: str | None, seconds: int, as_json: bool) -
     from .gym import reproduce as run
 
     with _kept_on_interrupt():
-        result = run(scenario, variant, seconds=seconds)
+        result = run(scenario, variant, seconds=seconds, say=lambda line: click.echo(_plain(line), err=True))
         _show(result.as_dict()) if as_json else click.echo(_plain(result.to_text()))
 
 
