@@ -211,7 +211,7 @@ class _Session:
     def _drain(self, label: str, node: str, length_ns: int | None, ssh: dict[str, Any]) -> None:
         """One node: open, send, drain, decode, write."""
         decoder = Decoder(self._plan, label)
-        held: list[Batch] = []  # until a first second is known whole, so that a node that only complains leaves no trace
+        held: list[Batch] = []  # until a first second is whole, so that a node that only complains leaves no trace
         reason = "stopped"
         try:
             with open_transport(node, **ssh) as transport, launch(transport, self._plan) as stream:
