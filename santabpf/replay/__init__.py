@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..errors import RecordingError
 from ..scenarios import Scenario
 from .check import check_scenario
 from .evaluate import AlarmEvent, Evaluator
@@ -38,6 +39,8 @@ def replay(
     Returns: verdicts (one for each scenario and node), alarms, signals; of the same recording the same, byte for byte.
     Raises: BadUsage (unknown scenario), BadScenario, QueryFailed, RecordingError.
     """
+    if not recording.nodes:
+        raise RecordingError(f"{recording.path}: nothing was recorded in it, so there is nothing to judge")
     chosen = None if scenarios is None else list(scenarios)
     if limits is None and (judged := handed_over(recording, chosen)) is not None:
         return judged

@@ -6,7 +6,10 @@ given, the network, an extension, an environment variable, a setting changed by 
 path, and imports nothing of SantaBPF.
 
     {"parse": "select ..."}                                                     -> the query as a tree
-    {"views": {name: "select ..."}, "sql": "...", "params": {...}, "keep": 50}  -> count, and rows (all, or `keep`)
+    {"views": {name: "select ..."}, "shared": {name: [key, "select ..."]}, "sql": "...", "params": {...}, "keep": 50}
+                                                                                -> count, and rows (all, or `keep`)
+
+`views` are there for one query. The rows of a `shared` one are made once, and serve until it comes with another key.
 """
 
 from __future__ import annotations
@@ -80,18 +83,39 @@ def one_select(sql: str) -> Any:
     return statements[0]
 
 
-def run(con: Any, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+def params_of(statement: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Those of the parameters that a statement names."""
+    wanted = statement.named_parameters
+    if missing := sorted(wanted - given.keys()):
+        raise ValueError(f"unknown parameter ${missing[0]}")
+    return {key: value for key, value in given.items() if key in wanted}
+
+
+def share(con: Any, request: dict[str, Any], made: dict[str, str]) -> None:
+    """Make the tables behind shared views, unless they are there. made: view -> its table, one at a time."""
+    for name, (key, sql) in request["shared"].items():
+        table = f"shared_{key}"
+        if made.get(name) != table:
+            request["making"] = name
+            params = params_of(one_select(sql), request["params"])
+            if name in made:
+                con.execute(f'DROP TABLE temp."{made.pop(name)}"')
+            con.execute(f'CREATE TEMP TABLE "{table}" AS ({sql}\n)', params)
+            made[name] = table
+            del request["making"]
+    for name in request["shared"]:
+        con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS SELECT * FROM temp."{made[name]}"')
+
+
+def run(con: Any, request: dict[str, Any], made: dict[str, str]) -> tuple[dict[str, Any], bytes]:
     """Make the views, run the query, and pack what came out."""
     import pyarrow as pa
 
-    statement = one_select(request["sql"])
-    for name, view in request["views"].items():
-        con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {view}')
-    wanted = statement.named_parameters
-    params = {key: value for key, value in request["params"].items() if key in wanted}
-    if missing := sorted(wanted - params.keys()):
-        raise ValueError(f"unknown parameter ${missing[0]}")
+    params = params_of(one_select(request["sql"]), request["params"])
     try:
+        for name, view in request["views"].items():
+            con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {view}')
+        share(con, request, made)
         reader = con.execute(request["sql"], params).to_arrow_reader(1 << 16)
         keep, count, sink = request["keep"], 0, io.BytesIO()
         with pa.ipc.new_stream(sink, reader.schema) as writer:
@@ -100,18 +124,18 @@ def run(con: Any, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
                     writer.write_batch(batch if keep is None else batch.slice(0, keep - count))
                 count += batch.num_rows
     finally:
-        for name in request["views"]:
+        for name in (*request["views"], *request["shared"]):
             con.execute(f'DROP VIEW IF EXISTS temp."{name}"')
     return {"count": count}, sink.getvalue()
 
 
-def answer(con: Any, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+def answer(con: Any, request: dict[str, Any], made: dict[str, str]) -> tuple[dict[str, Any], bytes]:
     """One request to one answer; an error is an answer too."""
     try:
-        return (parse(con, request["parse"]), b"") if "parse" in request else run(con, request)
+        return (parse(con, request["parse"]), b"") if "parse" in request else run(con, request, made)
     except Exception as exc:
         kind = "refused" if isinstance(exc, PermissionError) else KIND.get(type(exc).__name__, "sql")
-        return {"error": str(exc), "kind": kind}, b""
+        return {"error": str(exc), "kind": kind, "in": request.get("making")}, b""
 
 
 def mapped_bytes() -> int:
@@ -132,6 +156,7 @@ def main(folder: str, memory_bytes: int) -> None:
     mapped = mapped_bytes()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + memory_bytes, mapped + memory_bytes))
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    made: dict[str, str] = {}
 
     def listen() -> None:
         for line in sys.stdin.buffer:
@@ -140,7 +165,7 @@ def main(folder: str, memory_bytes: int) -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     while True:
-        head, rows = answer(con, json.loads(requests.get()))
+        head, rows = answer(con, json.loads(requests.get()), made)
         text = json.dumps(head).encode()
         out.write(HEADER.pack(len(text), len(rows)) + text)
         out.write(rows)

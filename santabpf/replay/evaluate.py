@@ -202,10 +202,15 @@ class Evaluator:
             for node in nodes:
                 self.watched[node].append((second, coverage.tables.get((node, second), frozenset())))
         changes: list[tuple[int, int, AlarmEvent]] = []
-        for order, track in enumerate(self.tracks):
+        for order, track in self._by_lookback(self.tracks):
             for event in self._follow(track, start, end, nodes, coverage):
                 changes.append((event.at_ns, order, event))
         return [event for _, _, event in sorted(changes, key=lambda c: (c[0], c[1], c[2].node, c[2].label, c[2].alarm))]
+
+    def _by_lookback(self, tracks: list[Track]) -> list[tuple[int, Track]]:
+        """Those that see the same rows one after the other: views that they share are then made once."""
+        place = {id(scenario): at for at, scenario in enumerate(self.scenarios)}
+        return sorted(enumerate(tracks), key=lambda t: (place[id(t[1].scenario)], t[1].signal.lookback_ns))
 
     def _follow(
         self, track: Track, start: int, end: int, nodes: Sequence[str], coverage: Coverage

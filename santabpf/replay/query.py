@@ -8,6 +8,7 @@ One child serves many queries. One that dies, or has to be killed, raises QueryF
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -129,9 +130,12 @@ class Query:
         views = {
             name: self._view(name, *((None, None) if name in whole else (from_ns, to_ns)))
             for name in self.tables
-            if re.search(rf"\b{name}\b", query.sql, re.IGNORECASE)
+            if _names(query.sql, name)
         }
-        head, rows = self._ask({"views": views, "sql": query.sql, "params": dict(params or {}), "keep": keep}, query)
+        given, rest = dict(params or {}), query.rest or query
+        shared = {name: (_key(name, part, given, views), part.sql) for name, part in query.shared.items()}
+        request = {"views": views, "shared": shared, "sql": rest.sql, "params": given, "keep": keep}
+        head, rows = self._ask(request, query)
         import pyarrow as pa
 
         with pa.ipc.open_stream(rows) as stream:
@@ -143,12 +147,17 @@ class Query:
             return s.facts_view({} if recording is None else recording.info["nodes"])
         schema = self.schema(table)
         parts: list[s.Part] = []
+        first, last = sys.maxsize, -sys.maxsize
         for part in [] if recording is None else recording.parts(table):
             if part.ts_min is None or part.ts_max is None or (from_ns is not None and part.ts_max < from_ns):
                 continue
             if to_ns is not None and "span_ns" not in schema.names and part.ts_min >= to_ns:
                 continue
             parts.append(s.Part(os.path.abspath(part.path), part.node))
+            first, last = min(first, part.ts_min), max(last, part.ts_max)
+        if "span_ns" not in schema.names:  # limits that keep all rows are left out: the same rows, the same view
+            from_ns = None if from_ns is None or first >= from_ns else from_ns
+            to_ns = None if to_ns is None or last < to_ns else to_ns
         return s.view(schema, parts, from_ns, to_ns)
 
     def _ask(self, request: dict[str, Any], query: s.Composed) -> tuple[dict[str, Any], bytes]:
@@ -164,7 +173,8 @@ class Query:
             )
         if head["kind"] == "refused":
             raise QueryFailed(f"{_where(query)}refused: {message.splitlines()[0].removeprefix('Permission Error: ')}")
-        raise QueryFailed(s.explain(message, query, self.tables))
+        failed = query.shared.get(str(head["in"])) or query.rest or query
+        raise QueryFailed(s.explain(message, failed, self.tables))
 
     def _exchange(self, line: bytes, query: s.Composed) -> tuple[dict[str, Any], bytes]:
         """Send a request, read the answer; a child that takes too long or dies is replaced."""
@@ -248,6 +258,17 @@ class Query:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _names(sql: str, table: str) -> bool:
+    return re.search(rf"\b{table}\b", sql, re.IGNORECASE) is not None
+
+
+def _key(name: str, view: s.Composed, params: dict[str, Any], tables: dict[str, str]) -> str:
+    """Changes with all that the rows of a shared view depend on: its SQL, the parameters, and what its tables show."""
+    seen = {table: rows for table, rows in tables.items() if _names(view.sql, table)}
+    used = {key: value for key, value in params.items() if f"${key}" in view.sql}
+    return hashlib.sha256(json.dumps([name, view.sql, seen, used], sort_keys=True).encode()).hexdigest()
 
 
 def _where(query: s.Composed) -> str:

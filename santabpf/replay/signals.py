@@ -18,7 +18,7 @@ from ..probes import table_probe
 from ..scenarios import Query as Sql
 from ..scenarios import Scenario, Signal
 from ..units import SECOND
-from .sql import Composed, Text, compose
+from .sql import Composed, Text, compose_shared
 
 if TYPE_CHECKING:
     from .query import Query
@@ -28,12 +28,14 @@ WHOLE_NS = 950_000_000
 #: More labels than this in one signal mean that it names the wrong thing.
 MAX_LABELS = 10_000
 COLUMNS = ("second", "node", "label", "value")
+#: What each evidence query is given anew; a view without them is the same for all.
+ASKED = ("from_ns", "to_ns", "node", "label")
 
 
 def composed(scenario: Scenario, query: Sql) -> Composed:
     """A query of a scenario with the views it uses, each line knowing where it comes from."""
     views = {name: Text(view.sql, scenario.path, view.key, view.line) for name, view in scenario.views.items()}
-    return compose(Text(query.sql, scenario.path, query.key, query.line), views)
+    return compose_shared(Text(query.sql, scenario.path, query.key, query.line), views, ASKED)
 
 
 def snapshots() -> frozenset[str]:

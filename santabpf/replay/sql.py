@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import nearest
@@ -166,10 +167,35 @@ class Text:
 
 
 class Composed(NamedTuple):
-    """A whole query, and for each of its lines the piece and its line in the file."""
+    """A whole query, and for each of its lines the piece and its line in the file.
+
+    The same may be given in two steps: `shared`, views whose rows are made once for many queries, and `rest`, the query
+    without these and all that only they need.
+    """
 
     sql: str
     lines: list[tuple[Text, int]]
+    shared: Mapping[str, Composed] = MappingProxyType({})
+    rest: Composed | None = None
+
+
+def compose_shared(query: Text, views: Mapping[str, Text], asked: Iterable[str]) -> Composed:
+    """As compose; and the views that are the same whatever is asked (no $name of `asked` in them) can be shared.
+
+    A view that names itself is not: it may be a recursive one.
+    """
+    fixed: list[str] = []
+    for name, text in views.items():
+        named = {other for other in views if _names(text.sql, other)}
+        if named <= set(fixed) and not any(re.search(rf"\${param}\b", text.sql) for param in asked):
+            fixed.append(name)
+    whole, wanted = compose(query, views), _wanted(query, views)
+    loose = {name: views[name] for name in wanted if name not in fixed}
+    direct = [name for name in fixed if any(_names(text.sql, name) for text in (query, *loose.values()))]
+    if not direct:
+        return whole
+    shared = {name: compose(views[name], {n: views[n] for n in fixed[: fixed.index(name)]}) for name in direct}
+    return whole._replace(shared=shared, rest=compose(query, loose))
 
 
 def compose(query: Text, views: Mapping[str, Text]) -> Composed:
@@ -208,10 +234,14 @@ def _wanted(query: Text, views: Mapping[str, Text]) -> list[str]:
     while todo:
         text = todo.pop()
         for name in views:
-            if name not in seen and re.search(rf"\b{name}\b", text):
+            if name not in seen and _names(text, name):
                 seen.add(name)
                 todo.append(views[name].sql)
     return [name for name in views if name in seen]
+
+
+def _names(sql: str, name: str) -> bool:
+    return re.search(rf"\b{name}\b", sql) is not None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from made_up_node import START, S, World
 
 from santabpf.errors import QueryFailed
 from santabpf.recording import Recording
+from santabpf.replay.child import answer, open_database
 from santabpf.replay.query import Limits, Query, run
-from santabpf.replay.sql import Composed, Text
+from santabpf.replay.sql import Composed, Text, compose_shared
 
 
 def test_every_table_has_its_node_and_the_second_it_belongs_to(recording: Recording) -> None:
@@ -133,6 +135,51 @@ def test_a_query_can_only_read_the_recording(attack: str, recording: Recording) 
     assert secret_table == [1]
 
 
+def shared(recording: Recording, sql: str, of: str, **window: int) -> Callable[[Query, dict[str, int]], list[int]]:
+    """Asks for the ids of a view `jobs` that is `sql`, through a query `of`."""
+    composed = compose_shared(Text(of), {"jobs": Text(sql)}, ("node",))
+    assert list(composed.shared) == ["jobs"]
+    return lambda query, params: query.run(composed, params, **window).table["x"].to_pylist()
+
+
+def test_a_shared_view_is_made_anew_where_its_sql_its_parameters_or_its_seconds_are_others(
+    recording: Recording,
+) -> None:
+    count, once = "SELECT count(*) AS x FROM jobs", "SELECT * FROM exit WHERE cpu_ns < $most"
+    with Query(recording) as query:
+        for _ in range(2):
+            assert shared(recording, once, count)(query, {"most": 2**60}) == [138]
+            assert shared(recording, once, count)(query, {"most": 0}) == [0]
+            assert shared(recording, once, count, to_ns=START + 4 * S)(query, {"most": 2**60}) == [23]
+            assert shared(recording, "SELECT * FROM exec", count)(query, {}) == [138]
+            assert shared(recording, once, "SELECT 2 * count(*) AS x FROM jobs")(query, {"most": 2**60}) == [276]
+
+
+@pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
+def test_a_shared_view_is_made_once_and_seen_by_those_queries_only_that_have_it(recording: Recording) -> None:
+    con, made = open_database(str(recording.path)), dict[str, str]()
+    request = {"views": {}, "shared": {"jobs": ["k1", "SELECT 1 AS x"]}, "sql": "SELECT x FROM jobs", "params": {}}
+    for _ in range(2):
+        assert answer(con, request | {"keep": None}, made)[0] == {"count": 1}
+        assert made == {"jobs": "shared_k1"}
+    con.execute("CREATE OR REPLACE TEMP TABLE shared_k1 AS SELECT 1 AS x UNION ALL SELECT 2")
+    assert answer(con, request | {"keep": None}, made)[0] == {"count": 2}
+    head, _ = answer(con, request | {"shared": {}, "keep": None}, made)
+    assert "jobs does not exist" in head["error"]
+    other = request | {"shared": {"jobs": ["k2", "SELECT 3 AS x"]}, "keep": None}
+    assert answer(con, other, made)[0] == {"count": 1}
+    assert con.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("shared_k2",)]
+
+
+@pytest.mark.parametrize("attack", ["SELECT 1; SELECT 2", "COPY (SELECT 1) TO '/tmp/x'", "SELECT 1) WITH NO DATA; --"])
+def test_a_shared_view_is_one_select_too(attack: str, recording: Recording) -> None:
+    request = {"views": {}, "shared": {"jobs": ["k", attack]}, "sql": "SELECT 1", "params": {}, "keep": None}
+    con, made = open_database(str(recording.path)), dict[str, str]()
+    assert "error" in answer(con, request, made)[0]
+    assert made == {}
+    assert con.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(0,)]
+
+
 def test_the_child_has_no_environment_of_ours(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANTABPF_TEST_SECRET", "hunter2")
     with Query(recording) as query:
@@ -186,7 +233,7 @@ def test_the_child_ends_with_its_parent_even_in_the_middle_of_a_query(recording:
     assert child is not None
     assert child.stdin is not None
     child.stdin.write(
-        b'{"views": {}, "sql": "WITH RECURSIVE a AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM a) '
+        b'{"views": {}, "shared": {}, "sql": "WITH RECURSIVE a AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM a) '
         b'SELECT count(*) FROM a", "params": {}, "keep": null}\n'
     )
     child.stdin.flush()

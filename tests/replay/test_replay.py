@@ -413,3 +413,10 @@ def test_a_quiet_result_has_empty_tables_of_the_same_shape(fired: tuple[Recordin
     assert result.exit_code == 0
     assert list(result.alarms.columns) == list(fired[1].alarms.columns)
     assert list(result.alarms.dtypes) == list(fired[1].alarms.dtypes)
+
+
+def test_a_recording_that_holds_nothing_is_an_error_and_not_quiet(tmp_path: Path) -> None:
+    with Writer(tmp_path / "rec", info={"probes": {}}, tables=["exec"]):
+        pass
+    with pytest.raises(RecordingError, match="nothing to judge"):
+        replay(open_recording(tmp_path / "rec"))

@@ -8,7 +8,7 @@ import pytest
 
 from santabpf.errors import QueryFailed
 from santabpf.replay.query import Query
-from santabpf.replay.sql import Text, compose, explain
+from santabpf.replay.sql import Text, compose, compose_shared, explain
 
 PATH = Path("scenario.yaml")
 
@@ -52,6 +52,36 @@ def test_errors_name_the_line_of_the_piece_they_are_in(view: str, query: str, wh
     with Query(None) as asked, pytest.raises(QueryFailed) as failed:
         asked.run(composed)
     assert str(failed.value).startswith(where)
+
+
+def test_views_that_do_not_depend_on_the_incident_can_be_made_once_for_all() -> None:
+    views = {
+        "tools": text("SELECT 'cc' AS comm", "views.tools", 10),
+        "jobs": text("SELECT * FROM exit WHERE comm IN (SELECT comm FROM tools) AND cpu_ns < $most", "views.jobs", 20),
+        "counted": text("SELECT * FROM jobs WHERE node = $node", "views.counted", 30),
+        "climb": text("SELECT 1 AS x UNION SELECT x + 1 FROM climb WHERE x < 3", "views.climb", 40),
+    }
+    found = compose_shared(text("SELECT count(*) FROM counted, climb", "evidence.e", 50), views, ("node",))
+    assert found.sql == compose(text("SELECT count(*) FROM counted, climb", "evidence.e", 50), views).sql
+    assert list(found.shared) == ["jobs"]
+    assert "tools AS" in found.shared["jobs"].sql
+    assert found.rest is not None
+    assert "counted AS" in found.rest.sql
+    assert "climb AS" in found.rest.sql
+    assert "jobs AS" not in found.rest.sql
+    assert "tools" not in found.rest.sql
+    assert compose_shared(text("SELECT 1", "signals.s", 50), views, ("node",)).rest is None
+
+
+def test_an_error_in_a_shared_view_names_its_line() -> None:
+    views = {"a": text("SELECT 1 AS x,\n nosuch\nFROM exit", "views.a", 10)}
+    composed = compose_shared(text("SELECT x\nFROM a", "signals.s", 50), views, ())
+    with Query(None) as asked, pytest.raises(QueryFailed, match=r"^scenario.yaml:11: views.a.*'nosuch'"):
+        asked.run(composed)
+    views = {"a": text("SELECT 1 AS x", "views.a", 10)}
+    composed = compose_shared(text("SELECT x,\n nosuch FROM a", "signals.s", 50), views, ())
+    with Query(None) as asked, pytest.raises(QueryFailed, match=r"^scenario.yaml:51: signals.s.*'nosuch'"):
+        asked.run(composed)
 
 
 def test_what_a_query_uses_is_read_off_its_tree() -> None:
