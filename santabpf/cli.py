@@ -82,11 +82,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, terminate)
     try:
         cli.main(standalone_mode=False)
-    except click.Abort:
-        sys.exit(130)
-    except KeyboardInterrupt as exc:
-        click.echo("santabpf: stopped", err=True)
-        sys.exit(143 if exc.args == ("SIGTERM",) else 130)
+    except (click.Abort, KeyboardInterrupt) as exc:  # click makes an Abort of each KeyboardInterrupt
+        cause = exc.__cause__ or exc
+        click.echo("santabpf: stopped before it was done", err=True)
+        sys.exit(143 if cause.args == ("SIGTERM",) else 130)
     except click.ClickException as exc:
         exc.show()
         sys.exit(exc.exit_code)

@@ -58,7 +58,8 @@ def record(
     ssh        accept_new, config, connect_timeout_s, ...: see transport.ssh.SSH
 
     Returns: the Recording. Its state is "complete", or "interrupted" when a node was lost; its notes say why.
-    Raises: BadUsage (names, existing folder), CannotConnect and CannotRecord when a node gave nothing at all.
+    Raises: BadUsage (names, existing folder), CannotConnect and CannotRecord when a node gave nothing at all,
+    KeyboardInterrupt when it was stopped by hand before anything came.
     """
     chosen = select(scenarios, probes)
     targets = label_nodes(nodes)
@@ -168,13 +169,15 @@ class _Session:
     ) -> Recording:
         """Record all targets until the time is up, all are lost, or somebody says stop."""
         writer, self._closed = self._writer, dict.fromkeys(targets, 0)
+        by_hand: KeyboardInterrupt | None = None
         pool = ThreadPoolExecutor(len(targets), thread_name_prefix="node")
         runs = {pool.submit(self._drain, label, node, length_ns, ssh): label for label, node in targets.items()}
         try:
             if on_start is not None:
                 on_start(writer.path)
             self._wait(runs, length_ns, progress)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as exc:
+            by_hand = exc
             writer.note("stopped by hand")
         finally:
             self._stop.set()
@@ -188,6 +191,8 @@ class _Session:
             else:
                 writer.discard()
         broken = [exc for exc in failures.values() if not isinstance(exc, NodeError)]
+        if by_hand is not None and not heard and not broken:
+            raise by_hand
         if broken or (failures and not heard):
             raise (broken or list(failures.values()))[0]
         if not heard:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -71,4 +73,20 @@ def test_what_is_wrong_is_said_in_one_sentence(args: list[object], code: int, sa
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_command_that_is_stopped_says_so_and_ends_as_shells_expect(number: int, code: int, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # an SSH server that never speaks
+        node = f"127.0.0.1:{silent.getsockname()[1]}"
+        running = subprocess.Popen(
+            [sys.executable, "-m", "santabpf", "record", node, "-p", "exec", "-o", "x"], stderr=subprocess.PIPE,
+            text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        connection, _ = silent.accept()
+        running.send_signal(number)
+        connection.close()
+        _, err = running.communicate(timeout=60)
+    assert (running.returncode, err.strip()) == (code, "santabpf: stopped before it was done")
     assert list(tmp_path.iterdir()) == []

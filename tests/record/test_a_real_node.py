@@ -111,6 +111,16 @@ def test_ctrl_c_and_sigterm_keep_a_recording_and_leave_a_clean_node(
     assert traces.wait_gone(elves, programs, 10) == (set(), set())
 
 
+@pytest.mark.bpf
+def test_ctrl_c_before_anything_came_leaves_no_folder(tmp_path: Path) -> None:
+    def at_once(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sb.record(probes=["exec"], out=tmp_path / "rec", progress=False, on_start=at_once)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_exists_is_never_touched(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("dear")
     with pytest.raises(BadUsage, match="exists already"):
