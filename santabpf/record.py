@@ -176,8 +176,8 @@ class _Session:
             if on_start is not None:
                 on_start(writer.path)
             self._wait(runs, length_ns, progress)
-        except KeyboardInterrupt as exc:
-            by_hand = exc
+        except KeyboardInterrupt as stopped:
+            by_hand = stopped
             writer.note("stopped by hand")
         finally:
             self._stop.set()
