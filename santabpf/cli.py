@@ -10,7 +10,6 @@ import json
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,7 +19,7 @@ from . import __version__
 from .errors import BadUsage, SantaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from .recording import Recording
     from .replay import AlarmEvent, Result
@@ -163,15 +162,6 @@ def _print_recording(recording: Recording) -> None:
         click.echo(f"  {name:<14} {rows:>10} rows")
     for note in facts["notes"]:
         click.echo(f"  note: {_plain(note)}")
-
-
-@contextmanager
-def _kept_on_interrupt() -> Iterator[None]:
-    """Ctrl-C inside ends the work, not the program: what was recorded is kept."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo("\nstopped; what was recorded is kept", err=True)
 
 
 # ----------------------------------------------------------------------------------------------------- commands
@@ -336,9 +326,8 @@ def reproduce(scenario: str, variant: str | None, seconds: int, as_json: bool) -
     """Only provoke SCENARIO, contained, for a while: to see it with tools of your own."""
     from .gym import reproduce as run
 
-    with _kept_on_interrupt():
-        result = run(scenario, variant, seconds=seconds, say=lambda line: click.echo(_plain(line), err=True))
-        _show(result.as_dict()) if as_json else click.echo(_plain(result.to_text()))
+    result = run(scenario, variant, seconds=seconds, say=lambda line: click.echo(_plain(line), err=True))
+    _show(result.as_dict()) if as_json else click.echo(_plain(result.to_text()))
 
 
 def _catalogue(table: Any, as_json: bool) -> None:

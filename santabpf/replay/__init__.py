@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..errors import RecordingError
+from ..errors import QueryFailed, RecordingError
+from ..recording import verify
 from ..scenarios import Scenario
 from .check import check_scenario
 from .evaluate import AlarmEvent, Evaluator
@@ -44,5 +45,10 @@ def replay(
     chosen = None if scenarios is None else list(scenarios)
     if limits is None and (judged := handed_over(recording, chosen)) is not None:
         return judged
-    with Evaluator(recording, chosen, limits=limits) as evaluator:
-        return evaluator.finish()
+    try:
+        with Evaluator(recording, chosen, limits=limits) as evaluator:
+            return evaluator.finish()
+    except QueryFailed as exc:
+        if problems := verify(recording.path):
+            raise RecordingError(problems[0]) from exc  # not the query is broken, but what it reads
+        raise

@@ -5,6 +5,7 @@ In: a Scenario. Out: nothing, or BadScenario with file and line. Never: a record
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..errors import BadScenario, QueryFailed, nearest
@@ -22,7 +23,7 @@ def check_scenario(scenario: Scenario, limits: Limits | None = None) -> None:
     Raises BadScenario: SQL that fails, that reads a table which `needs` does not name, or that could answer differently
     next time; words that ask for a column which is not there.
     """
-    known = {*scenario.tables, *own_tables(), "nodes"}
+    known = known_tables(scenario)
     given: dict[str, Any] = {
         "from_ns": 0,
         "to_ns": 1,
@@ -49,6 +50,18 @@ def check_scenario(scenario: Scenario, limits: Limits | None = None) -> None:
     _try_words(scenario, rows)
 
 
+def known_tables(scenario: Scenario) -> set[str]:
+    """The tables that its SQL may read."""
+    return {*scenario.tables, *own_tables(), "nodes"}
+
+
+def check_tables(scenario: Scenario, sql: Sql, read: Iterable[str]) -> None:
+    """Raises BadScenario where SQL reads a table that is none, rather than one that a recording happens to lack."""
+    known = known_tables(scenario)
+    for table in sorted(set(read) - known):
+        raise BadScenario(f"{_where(scenario, sql)}there is no table {table!r}; {nearest(table, known)}")
+
+
 def _where(scenario: Scenario, sql: Sql) -> str:
     return f"{scenario.path}:{sql.line}: {sql.key}: "
 
@@ -63,7 +76,7 @@ def _try(query: Query, scenario: Scenario, sql: Sql, known: set[str], params: di
     for table in sorted(uses.tables - known):
         if table in query.tables:
             raise BadScenario(f"{where}reads {table!r}, which no probe under needs fills; {nearest(table, known)}")
-        raise BadScenario(f"{where}there is no table {table!r}; {nearest(table, known)}")
+    check_tables(scenario, sql, uses.tables)
     for name in sorted(uses.table_functions - TABLE_FUNCTIONS):
         raise BadScenario(f"{where}{name}() can't be used: a scenario reads the recording's tables only")
     for name in sorted(uses.functions & UNSTABLE):

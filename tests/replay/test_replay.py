@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_up_node import PROBES, START, S, World
 
-from santabpf.errors import RecordingError
+from santabpf.errors import BadScenario, RecordingError
 from santabpf.recording import Recording, Writer
 from santabpf.recording import open as open_recording
 from santabpf.replay import Result, replay
+from santabpf.scenarios import load_scenario
+from santabpf.shipped import shipped
 from santabpf.verdict import Verdict
 
 SHELL = ["/bin/sh", "-c", "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done"]
@@ -420,3 +423,22 @@ def test_a_recording_that_holds_nothing_is_an_error_and_not_quiet(tmp_path: Path
         pass
     with pytest.raises(RecordingError, match="nothing to judge"):
         replay(open_recording(tmp_path / "rec"))
+
+
+def test_a_byte_that_was_changed_is_told_with_its_file(tmp_path: Path) -> None:
+    recording = wild(World(20)).write(tmp_path / "r")
+    part = max(recording.parts("exit"), key=lambda part: part.bytes)
+    data = bytearray(part.path.read_bytes())
+    data[4:] = bytes(len(data) - 1000) + data[-996:]  # its footer is as it was
+    part.path.write_bytes(data)
+    with pytest.raises(RecordingError, match=f"^{re.escape(str(part.path))}: "):
+        replay(open_recording(recording.path))
+
+
+def test_a_table_that_no_probe_fills_is_an_error_and_no_missing_table(tmp_path: Path) -> None:
+    folder = tmp_path / "short_lived_jobs"
+    folder.mkdir()
+    text = (shipped("scenarios") / "short_lived_jobs" / "scenario.yaml").read_text()
+    (folder / "scenario.yaml").write_text(text.replace("count(*) AS value FROM exit ", "count(*) AS value FROM exti "))
+    with pytest.raises(BadScenario, match=r"scenario.yaml:\d+: .*there is no table 'exti'; did you mean 'exit'\?"):
+        replay(World(20).write(tmp_path / "r"), [load_scenario(folder)])
