@@ -8,6 +8,7 @@ An unknown key is an error that names file, line and the nearest key; so is a mi
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -220,6 +221,9 @@ class Fields:
         value = self.node.get(key, _MISSING)
         if value is _MISSING:
             if default is _MISSING:
+                close = difflib.get_close_matches(key, [str(k) for k in self.node if k not in self._asked], 1, 0.7)
+                if close:
+                    raise self.fail(close[0], f"is unknown; did you mean {key!r}?")
                 raise self.fail(key, "is missing")
             return default
         kinds = kind if isinstance(kind, tuple) else (kind,)

@@ -87,6 +87,12 @@ def test_a_missing_key_is_an_error_unless_it_has_a_default(tmp_path: Path) -> No
         Fields(load_yaml(path), path).take("b", int)
 
 
+def test_a_misspelt_key_that_must_be_there_is_told_as_misspelt(tmp_path: Path) -> None:
+    path = write(tmp_path, "name: a\nsumary: b\n")
+    with pytest.raises(BadScenario, match=r":2: sumary: is unknown; did you mean 'summary'\?"):
+        Fields(load_yaml(path), path).take("summary", str)
+
+
 # -------------------------------------------------------------------------------------------------------- columns
 
 
