@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,8 @@ from .look import INK, MUTED, NULL, PALETTE, STATE_COLOURS, Tabular, arrow, dres
 
 #: More lines than these in one panel can't be told apart.
 MOST_SERIES = 6
+#: A share is drawn on an axis that ends here at least, so that next to nothing looks like it.
+_LEAST_RATIO = 0.05
 #: Heights in pixels: of a panel with an alarm, of one beside it, and of the space between two.
 _ALARMED, _BESIDE, _BETWEEN = 150, 84, 52
 _STEPS = {"ns": ((MINUTE, "min"), (SECOND, "s"), (MS, "ms"), (US, "µs"), (1, "ns")),
@@ -72,13 +74,15 @@ def info(
     about: Mapping[str, str] | None = None,
     thresholds: Sequence[Threshold] = (),
     alarm_signals: Mapping[str, str] | None = None,
+    left_out: Collection[str] = (),
 ) -> Info:
     """What the picture of signals over time says.
 
     signals: scenario, signal, second (ns, start of the second, UTC), node, label, value. alarms: scenario, alarm,
     node, label, state (warn or crit), from_ns, to_ns. units and about (a sentence) by signal; alarm_signals: alarm ->
     the signal it looks at (an alarm that is not there shades all panels). A panel keeps the six labels that peak
-    highest. Values are drawn in the largest unit that fits their peak. Empty tables: no panels and a note.
+    highest; signals in left_out get no panel. Values are drawn in the largest unit that fits their peak. Empty
+    tables: no panels and a note.
     """
     table, raised = arrow(signals), arrow(alarms)
     names = texts(table, "signal")
@@ -89,6 +93,8 @@ def info(
     several_nodes = len(set(nodes)) > 1
     lines: dict[str, dict[str, list[int]]] = {}
     for at, signal in enumerate(names):
+        if signal in left_out:
+            continue
         name = " · ".join(part for part in (nodes[at] if several_nodes else "", labels[at]) if part)
         lines.setdefault(signal, {}).setdefault(name, []).append(at)
     spans = _spans(raised, alarm_signals or {})
@@ -197,6 +203,7 @@ def _draw(drawing: go.Figure, panel: Panel, row: int, last_ns: int) -> None:
         )
     peak = max([_peak(np.array(s.values)) for s in panel.series] + [abs(t.value) for t in panel.thresholds])
     if not any(value < 0 for series in panel.series for value in series.values):
-        drawing.update_yaxes(range=[0, 1.15 * peak or 1], row=row, col=1)
+        least = _LEAST_RATIO if panel.unit == "%" else 0.0
+        drawing.update_yaxes(range=[0, max(1.15 * peak, least) or 1], row=row, col=1)
     if panel.unit == "%":
         drawing.update_yaxes(tickformat=".0%", row=row, col=1)

@@ -102,7 +102,11 @@ function santaLanes() {
           const left = Math.max(a, drawn, -2), wide = Math.min(b, width + 2) - left;
           g.fillStyle = colour(i);
           g.fillRect(left, y, wide > 3 ? wide - 0.6 : wide, rowHeight - 1.5);
-          if (bad.has(i) && wide > 5) { g.fillStyle = "#b42318"; g.fillRect(b - 2.6, y, 2, rowHeight - 1.5); }
+          if (bad.has(i)) { /* a red edge at its end; where there is no room for one, below it */
+            g.fillStyle = "#b42318";
+            if (wide > 5) g.fillRect(b - 2.6, y, 2, rowHeight - 1.5);
+            else g.fillRect(left, y + rowHeight - 4.5, wide, 3);
+          }
           if (rowHeight >= 12 && wide > 34) label(g, data.names[data.n[i]], Math.max(left, 0) + 5, y + rowHeight / 2 - 0.2, wide - 9);
           drawn = b;
         }

@@ -32,6 +32,7 @@
       const { data, layout, config } = specs[at], narrow = div.clientWidth < 560;
       const fitted = themed(layout, style);
       if (narrow) fitted.annotations = (fitted.annotations || []).map((a) => ({ ...a, text: String(a.text).split("\u2003")[0] }));
+      if (narrow) for (const key of Object.keys(fitted)) if (key.startsWith("yaxis")) fitted[key] = { ...fitted[key], title: {} };
       if (narrow) fitted.margin = { ...fitted.margin, l: Math.min(fitted.margin.l, 52), r: Math.min(fitted.margin.r, 58) };
       let target = div.querySelector(".santa-plot");
       if (!target) {

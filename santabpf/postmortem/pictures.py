@@ -28,21 +28,26 @@ def _table(rec: Recording, name: str, columns: list[str] | None = None) -> pa.Ta
 
 
 def signals(result: Result) -> Figure:
-    """Every signal that was looked at, second by second, with its thresholds; shaded where an alarm was on."""
+    """Every signal that was looked at, second by second, with its thresholds; shaded where an alarm was on.
+
+    What only bounds another signal (at_most) is no part of the story, and left out.
+    """
     units: dict[str, str] = {}
     about: dict[str, str] = {}
     thresholds: list[signal_chart.Threshold] = []
     watched: dict[str, str] = {}
+    bounds: set[str] = set()
     for name in sorted({verdict.scenario for verdict in result.verdicts}):
         scenario = get_scenario(name)
         for signal in scenario.signals:
             units[signal.name], about[signal.name] = signal.unit, signal.description
+            bounds |= {signal.at_most} if signal.at_most else set()
         for alarm in scenario.alarms:
             watched[alarm.name] = alarm.signal
             thresholds += [signal_chart.Threshold(alarm.signal, state, limit.value)
                            for state, limit in (("warn", alarm.warn), ("crit", alarm.crit)) if limit is not None]
     info = signal_chart.info(result.signals, result.alarms, units=units, about=about, thresholds=thresholds,
-                             alarm_signals=watched)
+                             alarm_signals=watched, left_out=bounds - set(watched.values()))
     return Figure(signal_chart.figure(info), f"signals over time, {len(info.panels)} panels")
 
 

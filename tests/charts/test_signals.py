@@ -81,3 +81,16 @@ def test_a_hostile_label_is_text_in_the_figure() -> None:
     text = str(signals.figure(read(hostile=True)).to_json())
     assert HOSTILE[0] not in text
     assert "&lt;script&gt;alert(1)" in text.replace("\\u0026", "&").replace("\\u003c", "<")
+
+
+def test_next_to_nothing_is_drawn_as_next_to_nothing() -> None:
+    rows = pa.table({"scenario": ["x"] * 2, "signal": ["idle"] * 2, "second": [START, START + S], "node": ["a"] * 2,
+                     "label": [""] * 2, "value": [0.0, 0.0005]})
+    drawing = signals.figure(signals.info(rows, tables(jobs=0)["alarms"].slice(0, 0), units={"idle": "ratio"}))
+    assert drawing.layout.yaxis.range == (0, 0.05)
+
+
+def test_a_signal_that_is_left_out_gets_no_panel() -> None:
+    t = tables(jobs=0)
+    shown = signals.info(t["signals"], t["alarms"], units=UNITS, left_out={"starts"})
+    assert [panel.signal for panel in shown.panels] == ["hidden_cpu"]
