@@ -26,17 +26,19 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 #: What stands in a C struct: fixed-width integers and char arrays.
 _C_TYPE = re.compile(r"(u8|u16|u32|u64|s8|s16|s32|s64)|char\[(\d+)\]")
-Kind = Literal["number", "clock", "start", "bool", "text", "argv", "log2", "pad"]
+Kind = Literal["number", "clock", "start", "bool", "text", "ip", "argv", "log2", "pad"]
 #: What a column is to its reader, and how it is made from the bytes of the C field:
 #:   number  the integer as it is                      -> int32, or int64 for u32, u64 and s64
 #:   clock   node's monotonic ns                       -> int64, UTC ns since the epoch
 #:   start   ns since boot, floored to the clock tick (as /proc knows it); 0 -> null -> int64
 #:   bool    0 or not                                  -> bool
 #:   text    char[N], cut at the first NUL; bytes that are no UTF-8 become \\xNN escapes -> string
+#:           (with `unknown: 0` an empty one is null)
+#:   ip      char[16], an IPv6 address, or an IPv4 one as ::ffff:a.b.c.d; all zero -> null -> string, a.b.c.d or IPv6
 #:   argv    char[N], strings each ended by NUL        -> list<string>
 #:   log2    n, standing for 2**n                      -> int64
 #:   pad     bytes that only align the struct          -> not in the table
-KINDS: tuple[str, ...] = ("number", "clock", "start", "bool", "text", "argv", "log2", "pad")
+KINDS: tuple[str, ...] = ("number", "clock", "start", "bool", "text", "ip", "argv", "log2", "pad")
 UNITS = ("ns", "bytes", "count", "ratio", "id", "none")
 
 
@@ -60,7 +62,7 @@ class Column:
 
         if self.kind == "bool":
             return pa.bool_()
-        if self.kind == "text":
+        if self.kind in ("text", "ip"):
             return pa.string()
         if self.kind == "argv":
             return pa.list_(pa.string())
@@ -261,6 +263,8 @@ def parse_columns(rows: Any, path: Path, where: str, *, c_types: bool) -> tuple[
         kind = fields.take("kind", str, "number")
         if kind not in KINDS:
             raise fields.fail("kind", f"{kind!r} is unknown; {nearest(kind, KINDS)}")
+        if kind == "ip" and c != "char[16]":
+            raise fields.fail("c", f"an address is a char[16], not {c!r}")
         unit = fields.take("unit", str, "none")
         if unit not in UNITS:
             raise fields.fail("unit", f"{unit!r} is unknown; {nearest(unit, UNITS)}")

@@ -28,6 +28,12 @@ def plan_of(*specs: str, **options: Any) -> dict[str, Any]:
 
 SWITCH = ("perf", "bench", "sched", "pipe", "-l", "100000000")
 FORKS = ("sh", "-c", "while :; do /bin/true; done")
+REFUSED = ("/usr/bin/python3", "-c", """
+import socket
+while True:
+    with socket.socket() as end:
+        end.connect_ex(("127.0.0.1", 1))
+""")  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -101,6 +101,7 @@ def test_a_misspelt_key_that_must_be_there_is_told_as_misspelt(tmp_path: Path) -
     [
         ("{name: Bad, description: d}", "must match"),
         ("{name: a, description: d, kind: clok}", "did you mean 'clock'"),
+        ("{name: a, description: d, c: u64, kind: ip}", "an address is a char"),
         ("{name: a, description: d, unit: seconds}", "'seconds' is unknown; there is: bytes, count"),
         ("{name: a, description: d, c: int}", "no u8...u64"),
         ("{name: a}", "description: is missing"),

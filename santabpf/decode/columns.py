@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,10 @@ def numpy_field(column: Column) -> tuple[str, str]:
 def to_arrow(column: Column, values: Values, clock: Clock, stats: Stats, lengths: Values | None = None) -> pa.Array:
     """The column in its Arrow type. values may be a strided view; lengths are the true lengths of each argv."""
     if column.kind == "text":
-        return _distinct(values, pa.string(), lambda raw: text(raw.partition(b"\0")[0]))
+        empty = None if column.unknown == 0 else ""
+        return _distinct(values, pa.string(), lambda raw: text(raw.partition(b"\0")[0]) or empty)
+    if column.kind == "ip":
+        return _distinct(values, pa.string(), address)
     if column.kind == "argv":
         return _argv(values, lengths)
     if column.kind == "bool":
@@ -56,6 +60,18 @@ def to_arrow(column: Column, values: Values, clock: Clock, stats: Stats, lengths
     elif column.kind == "start":
         numbers -= numbers % clock.tick_ns
     return pa.array(numbers, mask=unknown)
+
+
+def address(raw: bytes) -> str | None:
+    """16 bytes to the text of an address: IPv4 where it is ::ffff:a.b.c.d, None where all are zero.
+
+    >>> address(bytes(10) + b"\\xff\\xff\\x7f\\0\\0\\1"), address(bytes(15) + b"\\1"), address(bytes(16))
+    ('127.0.0.1', '::1', None)
+    """
+    if not any(raw):
+        return None
+    number = ipaddress.IPv6Address(raw)
+    return str(number.ipv4_mapped or number)
 
 
 def _as_read(column: Column) -> int:

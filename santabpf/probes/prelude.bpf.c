@@ -126,3 +126,38 @@ static __always_inline int is_born_in_scope(u64 parent, u64 child)
 	return is_in_scope(child);
 #endif
 }
+
+#ifdef OFF_SOCK_FAMILY /* for probes that list the OFF_SOCK_* under btf */
+#define AF_INET 2
+#define AF_INET6 10
+
+static __always_inline u16 read_u16(u64 at)
+{
+	u16 value = 0;
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)at);
+	return value;
+}
+
+/* An IPv4 address that lies at `at`, as ::ffff:a.b.c.d; `to` is zero. */
+static __always_inline void put_ipv4(char *to, u64 at)
+{
+	to[10] = to[11] = 0xff;
+	bpf_probe_read_kernel(to + 12, 4, (void *)at);
+}
+
+/* Both ends of a socket, or of any other thing that starts with a sock_common. */
+static __always_inline void sock_ends(char *local, char *remote, u64 sock)
+{
+	u16 family = read_u16(sock + OFF_SOCK_FAMILY);
+	if (family == AF_INET) {
+		put_ipv4(local, sock + OFF_SOCK_LOCAL);
+		put_ipv4(remote, sock + OFF_SOCK_REMOTE);
+	}
+#if OFF_SOCK_LOCAL6 != OFF_ABSENT && OFF_SOCK_REMOTE6 != OFF_ABSENT
+	if (family == AF_INET6) {
+		bpf_probe_read_kernel(local, 16, (void *)(sock + OFF_SOCK_LOCAL6));
+		bpf_probe_read_kernel(remote, 16, (void *)(sock + OFF_SOCK_REMOTE6));
+	}
+#endif
+}
+#endif

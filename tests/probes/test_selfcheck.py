@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from real_elf import FORKS, SWITCH, Elf, load, plan_of, record_type
+from real_elf import FORKS, REFUSED, SWITCH, Elf, load, plan_of, record_type
 
 from santabpf import wire
 
 pytestmark = pytest.mark.bpf
-LOADS = {"switches": SWITCH, "runq": SWITCH, "exec": FORKS, "exit": FORKS, "fork": FORKS}
+LOADS = {"switches": SWITCH, "runq": SWITCH, "exec": FORKS, "exit": FORKS, "fork": FORKS, "tcp": REFUSED}
 
 
 class Tally:
@@ -63,7 +63,7 @@ def test_ten_seconds_of_context_switches_at_full_load_are_whole_and_add_up() -> 
     assert tally.kept > 100_000
 
 
-@pytest.mark.parametrize("spec", ["runq:min_wait_ns=0", "exec", "exit", "fork"])
+@pytest.mark.parametrize("spec", ["runq:min_wait_ns=0", "exec", "exit", "fork", "tcp"])
 def test_each_ring_is_whole_and_adds_up(spec: str) -> None:
     tally, loss, truth = record_under_load(spec, 2)
     assert_sound(tally, loss, truth)
