@@ -185,9 +185,10 @@ def compose_shared(query: Text, views: Mapping[str, Text], asked: Iterable[str])
     A view that names itself is not: it may be a recursive one.
     """
     fixed: list[str] = []
+    above: list[str] = []  # a view uses these only; a later one's name in it is a column's
     for name, text in views.items():
-        named = {other for other in views if _names(text.sql, other)}
-        if named <= set(fixed) and not any(re.search(rf"\${param}\b", text.sql) for param in asked):
+        above.append(name)
+        if all(other in fixed for other in above if _names(text.sql, other)) and not any(re.search(rf"\${param}\b", text.sql) for param in asked):
             fixed.append(name)
     whole, wanted = compose(query, views), _wanted(query, views)
     loose = {name: views[name] for name in wanted if name not in fixed}

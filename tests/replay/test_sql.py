@@ -56,7 +56,7 @@ def test_errors_name_the_line_of_the_piece_they_are_in(view: str, query: str, wh
 
 def test_views_that_do_not_depend_on_the_incident_can_be_made_once_for_all() -> None:
     views = {
-        "tools": text("SELECT 'cc' AS comm", "views.tools", 10),
+        "tools": text("SELECT 'cc' AS comm, 1 AS counted", "views.tools", 10),
         "jobs": text("SELECT * FROM exit WHERE comm IN (SELECT comm FROM tools) AND cpu_ns < $most", "views.jobs", 20),
         "counted": text("SELECT * FROM jobs WHERE node = $node", "views.counted", 30),
         "climb": text("SELECT 1 AS x UNION SELECT x + 1 FROM climb WHERE x < 3", "views.climb", 40),
