@@ -254,10 +254,13 @@ def report(
         open_recording(recording), out, scenarios=list(scenarios) or None, notebook=notebook, parameters=given
     )
     if as_json:
-        _show({"report": str(made.path), "verdicts": _verdict_json(made.verdicts), "exit_code": made.exit_code})
+        facts = {"report": str(made.path), "exit_code": made.exit_code, "error": made.error}
+        _show(facts | {"verdicts": _verdict_json(made.verdicts)})
     else:
         click.echo("\n\n".join(v.to_text() for v in made.verdicts))
         click.echo(f"\n{made.path}")
+    if made.error:
+        click.echo(f"santabpf: {_plain(made.error)}; {made.path} holds what came before, and where it failed", err=True)
     sys.exit(made.exit_code)
 
 

@@ -76,6 +76,17 @@ def test_what_is_wrong_is_said_in_one_sentence(args: list[object], code: int, sa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_report_whose_notebook_failed_says_which_cell(tmp_path: Path) -> None:
+    notebook = json.loads((ROOT / "notebooks" / "postmortem.ipynb").read_text())
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    code[3]["source"] = ["1 / 0"]
+    (tmp_path / "mine.ipynb").write_text(json.dumps(notebook))
+    done = santabpf("report", QUIET, "--notebook", "mine.ipynb", "-o", "x.html", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "mine.ipynb: cell 5 failed: ZeroDivisionError: division by zero; " in done.stderr
+    assert (tmp_path / "x.verdict.json").exists()
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_command_that_is_stopped_says_so_and_ends_as_shells_expect(number: int, code: int, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # an SSH server that never speaks

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..display.words import Block, Code, Col, Details, Paragraph, Table
 from ..units import format_count
-from ..verdict import Evidence, Verdict, format_cell
+from ..verdict import Cell, Evidence, Verdict, format_cell
 
 
 def backed(verdict: Verdict, sentence: str, names: Iterable[str], lead: str = "") -> Details:
@@ -32,12 +32,17 @@ def shown(evidence: Evidence) -> list[Block]:
             for row in evidence.rows]
     query: list[Block] = [Code(evidence.sql.strip())]
     if evidence.params:
-        given = ", ".join(f"${name} = {format_cell(name, value)}" for name, value in sorted(evidence.params.items()))
-        query.append(Paragraph(f"with {given}"))
+        query.append(Paragraph("with " + ", ".join(_given(*param) for param in sorted(evidence.params.items()))))
     return [
         Table(columns, rows, note=note, caption=evidence.title, empty=f"{evidence.title}: no rows."),
         Details("The query", query, f"{len(evidence.sql.strip().splitlines())} lines of SQL"),
     ]
+
+
+def _given(name: str, value: Cell) -> str:
+    """A parameter as the query takes it, and what that is for people."""
+    said = format_cell(name, value)
+    return f"${name} = {said}" if said == str(value) or not isinstance(value, int) else f"${name} = {value} ({said})"
 
 
 def _kind(evidence: Evidence, at: int) -> Literal["number", "code"]:

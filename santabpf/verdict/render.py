@@ -21,6 +21,10 @@ _WHO = ("process", "command", "parent", "starter", "cgroup", "file", "mount", "p
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$^!])")
 
 
+#: Columns and parameters that hold a moment, though their names could be those of a length.
+_MOMENTS = ("end_ns", "first_ns", "last_ns", "from_ns", "to_ns")
+
+
 def format_cell(column: str, cell: Cell) -> str:
     """One cell of evidence for people, by the unit in its column's name; controls spelt out."""
     if cell is None:
@@ -28,7 +32,7 @@ def format_cell(column: str, cell: Cell) -> str:
     if isinstance(cell, list):
         return " ".join(visible(shlex.quote(word)) for word in cell)
     if isinstance(cell, int):
-        if column in ("ts_ns", "second") or column.endswith("_second") or column in ("end_ns", "first_ns", "last_ns"):
+        if column in ("ts_ns", "second") or column.endswith("_second") or column in _MOMENTS:
             return format_utc(cell)
         if column.endswith("_ns") and "start" not in column:
             return format_duration(cell)

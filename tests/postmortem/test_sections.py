@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ def test_each_sentence_of_the_cause_opens_to_its_query_and_rows(result: Result) 
             evidence = verdict.find(name)
             assert evidence.title.replace("'", "&#x27;") in page
             assert evidence.sql.strip().splitlines()[-1].strip()[:30].replace("'", "&#x27;") in page
+    assert re.search(r"\$from_ns = \d{19} \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\)", page)
 
 
 def test_the_timeline_is_in_order_and_tells_of_gaps(rec: Recording, result: Result) -> None:

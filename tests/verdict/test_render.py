@@ -117,6 +117,7 @@ def test_markdown_tables_keep_their_columns(verdict: Verdict) -> None:
 def test_cells_are_formatted_by_the_unit_in_their_columns_name() -> None:
     assert format_cell("cpu_ns", 1_500_000) == "1.5 ms"
     assert format_cell("ts_ns", 1_800_000_000_123_000_000) == "2027-01-15 08:00:00.123"
+    assert format_cell("from_ns", 1_800_000_000_123_000_000) == "2027-01-15 08:00:00.123"
     assert format_cell("start_ns", 1_500_000) == "1500000"
     assert format_cell("rss_bytes", 2048) == "2 KiB"
     assert format_cell("share_ppm", 125_000) == "12 %"
