@@ -188,7 +188,8 @@ def compose_shared(query: Text, views: Mapping[str, Text], asked: Iterable[str])
     above: list[str] = []  # a view uses these only; a later one's name in it is a column's
     for name, text in views.items():
         above.append(name)
-        if all(other in fixed for other in above if _names(text.sql, other)) and not any(re.search(rf"\${param}\b", text.sql) for param in asked):
+        depends = any(re.search(rf"\${param}\b", text.sql) for param in asked)
+        if not depends and all(other in fixed for other in above if _names(text.sql, other)):
             fixed.append(name)
     whole, wanted = compose(query, views), _wanted(query, views)
     loose = {name: views[name] for name in wanted if name not in fixed}
