@@ -34,6 +34,17 @@ while True:
     with socket.socket() as end:
         end.connect_ex(("127.0.0.1", 1))
 """)  # fmt: skip
+DISK_READS = ("/usr/bin/python3", "-c", """
+import mmap, os, tempfile
+descriptor, path = tempfile.mkstemp(dir="/var/tmp")
+os.unlink(path)
+os.write(descriptor, bytes(1 << 20))
+os.fsync(descriptor)
+past_the_cache, page = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_DIRECT), mmap.mmap(-1, 4096)
+while True:
+    for at in range(0, 1 << 20, 4096):
+        os.preadv(past_the_cache, [page], at)
+""")  # fmt: skip
 
 
 @contextlib.contextmanager
