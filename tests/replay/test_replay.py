@@ -442,3 +442,9 @@ def test_a_table_that_no_probe_fills_is_an_error_and_no_missing_table(tmp_path: 
     (folder / "scenario.yaml").write_text(text.replace("count(*) AS value FROM exit ", "count(*) AS value FROM exti "))
     with pytest.raises(BadScenario, match=r"scenario.yaml:\d+: .*there is no table 'exti'; did you mean 'exit'\?"):
         replay(World(20).write(tmp_path / "r"), [load_scenario(folder)])
+
+
+def test_where_no_build_ran_none_is_spoken_of(tmp_path: Path) -> None:
+    verdict = judge(World(2), tmp_path)
+    assert verdict.state == "cannot_tell"
+    assert "A build ran" not in words(verdict)
