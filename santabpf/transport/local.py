@@ -40,6 +40,8 @@ class Local:
         try:
             return LocalChannel(full)
         except OSError as exc:
+            if full is not argv and isinstance(exc, FileNotFoundError):
+                raise CannotRecord("local: recording needs root, and there is no sudo; run it as root") from exc
             raise CannotRecord(f"local: {full[0]} can't be run: {exc.strerror}") from exc
 
     def close(self) -> None:

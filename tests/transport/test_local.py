@@ -79,3 +79,10 @@ def test_writing_to_one_that_does_not_read_is_given_up(monkeypatch: pytest.Monke
 def test_ctrl_c_does_not_reach_the_child() -> None:
     pid, session = Local().run(["sh", "-c", "echo $$; cut -d' ' -f6 /proc/$$/stat"]).out.split()
     assert pid == session
+
+
+def test_who_is_not_root_and_has_no_sudo_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("santabpf.transport.local.SUDO", ["/nonexistent/sudo"])
+    with pytest.raises(CannotRecord, match="needs root, and there is no sudo"):
+        Local().start(["true"], sudo=True)
