@@ -34,6 +34,14 @@ while True:
     with socket.socket() as end:
         end.connect_ex(("127.0.0.1", 1))
 """)  # fmt: skip
+MISSES = ("/usr/bin/python3", "-c", """
+import os
+while True:
+    try:
+        os.open("/nowhere/at/all", os.O_RDONLY)
+    except OSError:
+        pass
+""")  # fmt: skip
 DISK_READS = ("/usr/bin/python3", "-c", """
 import mmap, os, tempfile
 descriptor, path = tempfile.mkstemp(dir="/var/tmp")

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from real_elf import DISK_READS, FORKS, REFUSED, SWITCH, Elf, load, plan_of, record_type
+from real_elf import DISK_READS, FORKS, MISSES, REFUSED, SWITCH, Elf, load, plan_of, record_type
 
 from santabpf import wire
 
 pytestmark = pytest.mark.bpf
 LOADS = {
     "switches": SWITCH, "runq": SWITCH, "exec": FORKS, "exit": FORKS, "fork": FORKS, "tcp": REFUSED,
+    "tcp_loss": REFUSED, "opens": MISSES,
     "block_io": DISK_READS,
 }  # fmt: skip
 
@@ -66,7 +67,10 @@ def test_ten_seconds_of_context_switches_at_full_load_are_whole_and_add_up() -> 
     assert tally.kept > 100_000
 
 
-@pytest.mark.parametrize("spec", ["runq:min_wait_ns=0", "exec", "exit", "fork", "tcp", "block_io:min_total_ns=0"])
+@pytest.mark.parametrize(
+    "spec",
+    ["runq:min_wait_ns=0", "exec", "exit", "fork", "tcp", "tcp_loss", "opens", "block_io:min_total_ns=0"],
+)
 def test_each_ring_is_whole_and_adds_up(spec: str) -> None:
     tally, loss, truth = record_under_load(spec, 2)
     assert_sound(tally, loss, truth)
