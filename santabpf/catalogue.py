@@ -23,8 +23,8 @@ def probes() -> pd.DataFrame:
             {
                 "name": p.name,
                 "summary": p.summary,
-                "tables": ", ".join(t.name for t in p.tables),
-                "params": ", ".join(f"{q.name}={q.default} {q.unit}" for q in p.params),
+                "tables": [t.name for t in p.tables],
+                "params": [f"{q.name}={q.default} {q.unit}" for q in p.params],
                 "cost": p.cost,
             }
             for p in all_probes().values()
@@ -38,7 +38,7 @@ def scenarios() -> pd.DataFrame:
 
     return pd.DataFrame(
         [
-            {"name": s.name, "title": s.title, "summary": s.summary, "needs": ", ".join(s.needs)}
+            {"name": s.name, "title": s.title, "summary": s.summary, "needs": list(s.needs)}
             for s in all_scenarios().values()
         ]
     )

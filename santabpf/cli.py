@@ -342,7 +342,7 @@ def _catalogue(table: Any, as_json: bool) -> None:
         click.echo(f"{row['name']:<16} {row.get('title') or row['summary']}")
         for key, value in row.items():
             if value and key not in ("name", "title") and not (key == "summary" and not row.get("title")):
-                click.echo(f"{'':<16} {key}: {value}")
+                click.echo(f"{'':<16} {key}: {', '.join(value) if isinstance(value, list) else value}")
 
 
 @cli.command()

@@ -12,7 +12,19 @@ from __future__ import annotations
 from .manifest import FORMAT, Part
 from .read import Recording, TableView, open
 from .share import anonymise, share
-from .verify import recover, verify
+from .verify import check_bytes, recover, verify
 from .write import Writer
 
-__all__ = ["FORMAT", "Part", "Recording", "TableView", "Writer", "anonymise", "open", "recover", "share", "verify"]
+__all__ = [
+    "FORMAT",
+    "Part",
+    "Recording",
+    "TableView",
+    "Writer",
+    "anonymise",
+    "check_bytes",
+    "open",
+    "recover",
+    "share",
+    "verify",
+]

@@ -43,6 +43,17 @@ def verify(path: str | Path) -> list[str]:
     return problems
 
 
+def check_bytes(recording: Recording) -> None:
+    """Are all parts the very bytes that recording.json lists? Raises RecordingError at the first that is not.
+
+    Parts that were recovered are not listed, so nothing is known of them.
+    """
+    for table in recording.tables:
+        for part in recording.parts(table):
+            if part.sha256 is not None and _sha256(part.path) != part.sha256:
+                raise RecordingError(f"{part.path}: its sha256 is not the one in recording.json: it was changed")
+
+
 def _part_problems(part: Part, table: Table) -> Iterator[str]:
     try:
         parquet.check_part(part, table)

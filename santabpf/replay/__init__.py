@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..errors import QueryFailed, RecordingError
-from ..recording import verify
+from ..recording import check_bytes, verify
 from ..scenarios import Scenario
 from .check import check_scenario
 from .evaluate import AlarmEvent, Evaluator
@@ -45,6 +45,7 @@ def replay(
     chosen = None if scenarios is None else list(scenarios)
     if limits is None and (judged := handed_over(recording, chosen)) is not None:
         return judged
+    check_bytes(recording)  # what the verdict's digest says of its inputs must be true of them
     try:
         with Evaluator(recording, chosen, limits=limits) as evaluator:
             return evaluator.finish()
