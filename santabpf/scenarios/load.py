@@ -59,7 +59,6 @@ class _Loader:
         alarms = tuple(self._alarm(n, row, signals) for n, row in fields.take("alarms", Node).items())
         self.evidence = self._evidence(fields)
         words = self._words(fields.take("verdict", Node))
-        charts = tuple(fields.take("charts", list, []))
         fields.done()
         return m.Scenario(
             name,
@@ -76,7 +75,6 @@ class _Loader:
             alarms,
             tuple(self.evidence.values()),
             words,
-            charts,
             self._hash(),
             self.changed,
         )

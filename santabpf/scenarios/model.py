@@ -196,7 +196,6 @@ class Scenario:
     alarms: tuple[Alarm, ...]
     evidence: tuple[Evidence, ...]
     words: Words
-    charts: tuple[str, ...]
     sha256: str  # of scenario.yaml and of the parameters that were changed
     changed: dict[str, int | float] = field(default_factory=dict)
 
