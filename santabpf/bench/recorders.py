@@ -25,6 +25,9 @@ from .figures import Family, Figure, Goal, Spread, number
 from .load import SWITCHES_PER_OP, switch_to_and_fro
 from .sshd import Sshd, why_no_sshd
 
+#: A lone elf also owns the pages of /usr/bin/python3; beside another Python they are shared.
+SMAPS = "by smaps; with the text of python3 where no other Python runs that shares it"
+
 Say = Callable[[str], None]
 PLAIN = 4  # the load without a recorder is so much shorter
 DRAIN_S = 3.0  # after the load: what a recorder still has in its buffers
@@ -195,7 +198,7 @@ def _elf_alone(runs: dict[str, Runs]) -> Family:
         own_cpu, sent = [sum(t.parts["elf"]) / t.events for _, t in told], [t.sent_bytes / t.events for _, t in told]
         idle = [run.idle_ns / MS / TICK_S for run, _ in told]
         family.figures += [
-            Figure(f"{name}: private memory without its rings", "MiB", Spread.of(outside), ELF_MEMORY, "by smaps"),
+            Figure(f"{name}: private memory without its rings", "MiB", Spread.of(outside), ELF_MEMORY, SMAPS),
             Figure(f"{name}: the same", "MiB", Spread.of(inside), None, "by its own receipt"),
             Figure(f"{name}: its CPU an event", "ns", Spread.of(own_cpu), None, "by its own receipt"),
             Figure(f"{name}: its CPU without the load", "ms/s", Spread.of(idle)),
