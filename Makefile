@@ -24,7 +24,7 @@ lint: ## ruff and mypy
 	.venv/bin/mypy
 
 bench: ## measure it beside BCC callbacks, bpftrace and perf; writes docs/benchmarks.md
-	@deploy/setup.sh bench
+	@deploy/setup.sh test
 	.venv/bin/santabpf bench -o docs/benchmarks.md $(ARGS)
 
 gym: ## all drills of the first scenario, its look-alikes too

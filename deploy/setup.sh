@@ -1,15 +1,14 @@
 #!/bin/sh
-# Sets up a checkout: setup.sh python|demo|test|bench
+# Sets up a checkout: setup.sh python|demo|test
 #
 #   python   .venv with the pinned Python packages of requirements.lock, and SantaBPF itself, editable
 #   demo     that, and python3-bpfcc, without which nothing can be recorded on this machine
 #   test     that, and the programs that the tests and drills start themselves, on loopback, and stop again
-#   bench    that, and the tools that SantaBPF is measured against
 #
 # As root on Debian or Ubuntu it installs what is missing and says why; no service is started, now or at the next boot.
 # Anywhere else it says in one line what is missing, and goes on. Done once, it takes a moment.
 set -eu
-level=${1:?python, demo, test or bench}
+level=${1:?python, demo or test}
 cd "$(dirname "$0")/.."
 policy=/usr/sbin/policy-rc.d
 saved=$policy.before-santabpf
@@ -38,21 +37,15 @@ redis-server|has redis-server|a busy server, in a drill that must stay quiet
 redis-tools|has redis-benchmark|makes it busy
 apache2-bin|has apache2|another busy server, in that drill (without its service)
 wrk|has wrk|makes it busy
+linux-perf|has perf|makes the load of many tests; SantaBPF is measured beside it
+bpftrace|has bpftrace|SantaBPF is measured beside it, in the tests too
 END
 }
-bench_packages() {
-    cat << 'END'
-bpftrace|has bpftrace|SantaBPF is measured beside it
-linux-perf|has perf|SantaBPF is measured beside it; it makes the load, too
-END
-}
-
 wanted() {
     case $level in
     python) ;;
     demo) demo_packages ;;
     test) demo_packages && test_packages ;;
-    bench) demo_packages && test_packages && bench_packages ;;
     esac
 }
 
@@ -186,8 +179,8 @@ python() {
 }
 
 case $level in
-python | demo | test | bench) ;;
-*) say "no level $level: python, demo, test or bench" && exit 2 ;;
+python | demo | test) ;;
+*) say "no level $level: python, demo or test" && exit 2 ;;
 esac
 packages
 python

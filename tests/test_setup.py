@@ -110,4 +110,4 @@ def test_packages_are_installed_without_recommended_ones_and_with_a_policy_that_
 
 def test_an_unknown_level_is_refused() -> None:
     done = subprocess.run([ROOT / "deploy" / "setup.sh", "everything"], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (2, "setup: no level everything: python, demo, test or bench\n")
+    assert (done.returncode, done.stderr) == (2, "setup: no level everything: python, demo or test\n")
