@@ -37,6 +37,9 @@ redis-server|has redis-server|a busy server, in a drill that must stay quiet
 redis-tools|has redis-benchmark|makes it busy
 apache2-bin|has apache2|another busy server, in that drill (without its service)
 wrk|has wrk|makes it busy
+iproute2|has ip|makes networks of their own for the tests of tcp_loss and drops
+e2fsprogs|has mkfs.ext4|makes disks of their own for the tests of block_io and page_cache
+mount|has losetup|mounts those
 linux-perf|has perf|makes the load of many tests; SantaBPF is measured beside it
 bpftrace|has bpftrace|SantaBPF is measured beside it, in the tests too
 END
