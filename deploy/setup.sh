@@ -44,6 +44,7 @@ linux-perf|has perf|makes the load of many tests; SantaBPF is measured beside it
 bpftrace|has bpftrace|SantaBPF is measured beside it, in the tests too
 END
 }
+
 wanted() {
     case $level in
     python) ;;
