@@ -65,7 +65,7 @@ def test_the_lock_holds_nothing_that_nobody_asks_for() -> None:
 @pytest.mark.parametrize("path", [*SCRIPTS, ROOT / "Makefile", ROOT / ".ci" / "run"], ids=lambda path: path.name)
 def test_nothing_names_a_registry_or_a_mirror(path: Path) -> None:
     text = path.read_text()
-    assert not re.search(r"https?://|index-url|find-links|trusted-host|--break-system-packages|curl |wget ", text)
+    assert not re.search(r"https?://|index.url|find-links|trusted-host|--break-system-packages|curl |wget ", text)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
