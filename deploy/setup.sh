@@ -42,6 +42,8 @@ e2fsprogs|has mkfs.ext4|makes disks of their own for the tests of block_io and p
 mount|has losetup|mounts those
 linux-perf|has perf|makes the load of many tests; SantaBPF is measured beside it
 bpftrace|has bpftrace|SantaBPF is measured beside it, in the tests too
+qemu-system-x86|has qemu-system-x86_64|runs a second node with another kernel, in the tests
+debootstrap|has debootstrap|makes that node's disk, kept in ~/.cache/santabpf
 END
 }
 

@@ -29,7 +29,7 @@ from .transport import Channel, Transport
 PYTHON = "/usr/bin/python3"  # the distribution's, since the distribution's bcc is what it imports
 PING_S = 1.0
 SILENCE_S = 10.0  # an elf sends a tick each second; after this long without one it hangs, or the way to it does
-START_S = 90.0  # compiling takes 0.2 s a probe; 3.4 s on an emulated machine; a sick node has neither CPU nor memory
+START_S, PROBE_S = 90.0, 20.0  # and for each probe: it compiles in 0.2 s, in 3 s where it is emulated
 STOP_S = 10.0
 IDLE_S = 0.25  # after so long without a byte, the loop gets b""
 
@@ -52,9 +52,16 @@ sys.path.insert(0, "/proc/self/fd/%d" % code)
 from santabpf.elf.main import main
 sys.exit(main())
 """
-# -I: no PYTHON* variables and no current folder on the path; -B: no .pyc file is left behind.
-# As one line: a login shell like csh takes no others.
-COMMAND = [PYTHON, "-I", "-B", "-c", f"exec({BOOTSTRAP!r})"]
+def command(module: str) -> list[str]:
+    """What runs main() of a module that comes in a zip: 4 bytes of length, little-endian, and the zip, on stdin."""
+    # -I: no PYTHON* variables and no current folder on the path; -B: no .pyc file is left behind.
+    # As one line: a login shell like csh takes no others.
+    return [PYTHON, "-I", "-B", "-c", f"exec({BOOTSTRAP.replace('santabpf.elf.main', module)!r})"]
+
+
+COMMAND = command("santabpf.elf.main")
+#: What reads the symbols of files; its request follows the zip, to the end of its input.
+SYMBOLS_COMMAND = command("santabpf.elf.symbols")
 
 # Whoever may run Python as root may do anything as root; sudo can't be asked for less here.
 SUDOERS = f"echo \"$USER ALL=(root) NOPASSWD: {PYTHON}\" | sudo tee /etc/sudoers.d/santabpf"
@@ -67,6 +74,11 @@ def code_zip(elf: Path | None = None) -> bytes:
     files = {"santabpf/__init__.py": b"", "santabpf/wire.py": (here / "wire.py").read_bytes()}
     for path in sorted(elf.rglob("*.py")):
         files[f"santabpf/elf/{path.relative_to(elf).as_posix()}"] = path.read_bytes()
+    return zipped(files)
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    """Files as a zip; the same ones give the same bytes."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
@@ -80,12 +92,13 @@ def launch(
     transport: Transport,
     plan: dict[str, Any],
     *,
-    start_s: float = START_S,
+    start_s: float | None = None,
     silence_s: float = SILENCE_S,
     code: bytes | None = None,
 ) -> Stream:
     """An elf, started when the stream is entered. code: another zip than the elf's own, for tests."""
-    return Stream(transport, plan, code_zip() if code is None else code, start_s, silence_s)
+    patience_s = START_S + PROBE_S * len(plan.get("probes", ())) if start_s is None else start_s
+    return Stream(transport, plan, code_zip() if code is None else code, patience_s, silence_s)
 
 
 class Stream:

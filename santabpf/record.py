@@ -17,12 +17,14 @@ from typing import Any
 from .decode import Batch, Decoder
 from .errors import BadUsage, CannotRecord, ConnectionLost, NodeError
 from .launch import launch
-from .probes import Probe, get_probe, parse_probe
+from .probes import Probe, expand, get_probe, parse_probe
 from .probes.source import plan as make_plan
 from .recording import Recording, Writer
 from .recording import open as open_recording
 from .scenarios import all_scenarios, get_scenario
-from .transport import open_transport
+from .symbols import Wanted, look_up
+from .tables import frame_tables
+from .transport import Transport, open_transport
 from .units import SECOND, parse_duration
 
 NODE_LABEL = re.compile(r"[a-z][a-z0-9-]*")
@@ -49,7 +51,8 @@ def record(
 
     nodes      "local", or what `ssh` would take ("web-1", "root@10.0.0.7:2222"); a mapping gives your own labels
     scenarios  record all that these need
-    probes     record these too ("runq", "runq:min_wait_ns=1000000"); with neither, what all scenarios need
+    probes     record these too: "runq", "runq:min_wait_ns=1000000", a set such as "default"; with neither, what all
+               scenarios need
     duration   "30s", "5m"; None records until stopped (`stop` set, or Ctrl-C)
     out        the new folder; by default recordings/<first node>-<UTC time>
     scope      {"tree": tgid} or {"cgroup": "/path"}: only this process and all below it, filtered in the kernel
@@ -73,19 +76,39 @@ def record(
 def select(scenarios: Iterable[str], probes: Iterable[str]) -> Selection:
     """The probes, with their parameters, that these scenarios and probes need; all scenarios' when both are empty.
 
+    A set's probes come with their defaults, unless one of them is named besides with parameters of its own.
     Raises BadUsage for an unknown name, and where two want the same probe with different parameters.
     """
     wanted, specs = [get_scenario(name) for name in scenarios], list(probes)
     if not wanted and not specs:
         wanted = list(all_scenarios().values())
-    specs = [spec for scenario in wanted for spec in (*scenario.needs, *scenario.also)] + specs
-    chosen: dict[str, tuple[str, dict[str, int]]] = {}
+    named = [spec for scenario in wanted for spec in (*scenario.needs, *scenario.also)]
+    of_sets: list[str] = []
     for spec in specs:
+        members = expand(spec)
+        if members is None:
+            named.append(spec)
+        else:
+            of_sets += members
+    chosen: dict[str, tuple[str, dict[str, int]]] = {}
+    for spec in named:
         probe, params = parse_probe(spec)
         before = chosen.setdefault(probe.name, (spec, params))
         if before[1] != params:
             raise BadUsage(f"probe {probe.name} is asked for twice, with different parameters: {before[0]} and {spec}")
+    for name in of_sets:
+        chosen.setdefault(name, (name, parse_probe(name)[1]))
     return [(get_probe(name), params) for name, (_, params) in sorted(chosen.items())]
+
+
+def frame_columns(chosen: Selection) -> dict[str, tuple[list[str], list[str]]]:
+    """The tables whose rows tell of frames: name -> its columns of user frames, and of kernel stacks."""
+    out: dict[str, tuple[list[str], list[str]]] = {"mappings": ([], [])}
+    for table in (table for probe, _ in chosen for table in probe.tables):
+        found = [[c.name for c in table.schema.columns if c.kind == kind] for kind in ("frames", "stack")]
+        if any(found):
+            out[table.name] = found[0], found[1]
+    return out
 
 
 def label_nodes(nodes: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
@@ -148,6 +171,10 @@ class _Session:
         self._probes: dict[str, dict[str, Any]] = {
             probe.name: {"params": params, "state": "on", "why": None} for probe, params in chosen
         }
+        frame_names = list(frame_tables()) if plan["mappings"] else []
+        self._framed = frame_columns(chosen) if plan["mappings"] else {}
+        self._wanted: dict[str, Wanted] = {}
+        self._doing = "recording"
         self._writer = Writer(
             path,
             info={
@@ -155,7 +182,7 @@ class _Session:
                 "scenarios": scenarios,
                 "scope": scope,
             },
-            tables=[table.name for probe, _ in chosen for table in probe.tables],
+            tables=[table.name for probe, _ in chosen for table in probe.tables] + frame_names,
             segment_s=segment_s,
         )
 
@@ -212,6 +239,7 @@ class _Session:
                 elapsed = int(time.monotonic() - started)
                 bar.update((elapsed if total is None else min(elapsed, total)) - bar.n)
                 bar.set_postfix(rows=self._writer.rows, refresh=False)
+                bar.set_description(self._doing, refresh=False)
 
     def _drain(self, label: str, node: str, length_ns: int | None, ssh: dict[str, Any]) -> None:
         """One node: open, send, drain, decode, write."""
@@ -231,8 +259,15 @@ class _Session:
                         deadline = now + length_ns
                     if self._stop.is_set() or decoder.ended or (deadline is not None and now >= deadline):
                         stream.stop()
+                if decoder.closed_until_ns:
+                    self._write(label, decoder, held + decoder.finish(reason))
+                    held = []
+                    self._name_frames(label, decoder, transport)
         except ConnectionLost:
             reason = "connection_lost"
+            if label in self._wanted:
+                with self._lock:
+                    self._writer.note(f"{label}: frames have no names: the node was lost before they could be read")
             raise
         finally:
             fatal = next((trouble for trouble in decoder.troubles if trouble["fatal"]), None)
@@ -244,6 +279,18 @@ class _Session:
         if fatal is not None:
             raise CannotRecord(f"{label}: {fatal['message']}", fatal["what_to_do"])
 
+    def _name_frames(self, label: str, decoder: Decoder, transport: Transport) -> None:
+        """When the recording is over: names for the frames that came, read on the node."""
+        wanted, hello = self._wanted.get(label), decoder.hello
+        if wanted is None or hello is None or not (wanted.files or wanted.addresses or wanted.kernel):
+            return
+        self._doing = "naming frames"
+        rows, notes = look_up(transport, wanted, ts_ns=decoder.closed_until_ns, boot_id=hello["boot_id"])
+        with self._lock:
+            self._writer.append(label, "symbols", rows)
+            for note in notes:
+                self._writer.note(f"{label}: {note}")
+
     def _write(self, label: str, decoder: Decoder, batches: Iterable[Batch]) -> None:
         with self._lock:
             writer = self._writer
@@ -252,6 +299,8 @@ class _Session:
                 self._note_probes(label, decoder.hello)
             for table, rows in batches:
                 writer.append(label, table, rows)
+                if table in self._framed:
+                    self._wanted.setdefault(label, Wanted()).add(table, rows, *self._framed[table])
             self._closed[label] = decoder.closed_until_ns
             closed = min(self._closed.values())
             if self._on_second is not None and closed > self._told:

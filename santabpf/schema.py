@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-#: What stands in a C struct: fixed-width integers and char arrays.
-_C_TYPE = re.compile(r"(u8|u16|u32|u64|s8|s16|s32|s64)|char\[(\d+)\]")
-Kind = Literal["number", "clock", "start", "bool", "text", "ip", "argv", "log2", "pad"]
+#: What stands in a C struct: fixed-width integers, char arrays, and arrays of u64.
+_C_TYPE = re.compile(r"(u8|u16|u32|u64|s8|s16|s32|s64)|char\[(\d+)\]|u64\[(\d+)\]")
+Kind = Literal[
+    "number", "clock", "start", "bool", "text", "ip", "argv", "log2", "syscall", "qname", "stack", "frames", "pad",
+    "cgroup", "pod", "container",
+]  # fmt: skip
 #: What a column is to its reader, and how it is made from the bytes of the C field:
 #:   number  the integer as it is                      -> int32, or int64 for u32, u64 and s64
 #:   clock   node's monotonic ns                       -> int64, UTC ns since the epoch
@@ -37,8 +40,25 @@ Kind = Literal["number", "clock", "start", "bool", "text", "ip", "argv", "log2",
 #:   ip      char[16], an IPv6 address, or an IPv4 one as ::ffff:a.b.c.d; all zero -> null -> string, a.b.c.d or IPv6
 #:   argv    char[N], strings each ended by NUL        -> list<string>
 #:   log2    n, standing for 2**n                      -> int64
+#:   syscall number of a system call, told by prelude.bpf.c with whose it is -> string, its name
+#:   qname   char[N], a name of DNS as it goes over the wire, cut at the first NUL -> string, a.b.c; a cut one ends in …
+#:   stack   u64[N], kernel addresses up to the first 0, innermost first; as two's complement, so below 0
+#:           -> list<int64>; empty where there was none, null where it could not be read (the first one is 1)
+#:   frames  char[32 * N], entries of bpf_get_stack() with BPF_F_USER_BUILD_ID up to the first of status 0, innermost
+#:           first -> list<string>, "BUILDIDHEX+0xOFFSET" in the file, or "0xADDRESS" where there is no build id;
+#:           empty where there was none, null where it could not be read (the first one's status is -1);
+#:           "BUILDIDHEX-0xDISTANCE" is an address that lies in front of a file in memory, where no code is
 #:   pad     bytes that only align the struct          -> not in the table
-KINDS: tuple[str, ...] = ("number", "clock", "start", "bool", "text", "ip", "argv", "log2", "pad")
+#:   cgroup, pod, container: no C field, but what the path of a cgroup tells, whose kernfs id is the column named by
+#:           `of` -> string, null where it is not known or tells nothing (see probes/containers.py)
+KINDS: tuple[str, ...] = (
+    "number", "clock", "start", "bool", "text", "ip", "argv", "log2", "syscall", "qname", "stack", "frames", "pad",
+    "cgroup", "pod", "container",
+)  # fmt: skip
+#: Kinds of columns that are made from another one while a recording is decoded.
+DERIVED = ("cgroup", "pod", "container")
+#: struct bpf_stack_build_id: s32 status (1 build id, 2 address), u8 build_id[20], u64 offset or address.
+FRAME_BYTES = 32
 UNITS = ("ns", "bytes", "count", "ratio", "id", "none")
 
 
@@ -54,6 +74,8 @@ class Column:
     unknown: int | None = None  # this value means: not known; null in the table
     key: bool = False  # part of a map's key
     cumulative: bool = False  # only grows; the table holds differences between two readings
+    peak: bool = False  # of a map: the largest since the recording began, over all CPUs; stands in the table as it is
+    of: str | None = None  # the column from which this one is made
 
     @cached_property
     def arrow_type(self) -> pa.DataType:
@@ -62,10 +84,12 @@ class Column:
 
         if self.kind == "bool":
             return pa.bool_()
-        if self.kind in ("text", "ip"):
+        if self.kind in ("text", "ip", "syscall", "qname", *DERIVED):
             return pa.string()
-        if self.kind == "argv":
+        if self.kind in ("argv", "frames"):
             return pa.list_(pa.string())
+        if self.kind == "stack":
+            return pa.list_(pa.int64())
         if self.kind == "number" and self.c in ("u8", "u16", "s8", "s16", "s32"):
             return pa.int32()
         if self.kind == "number" and self.unit == "ratio":
@@ -77,20 +101,33 @@ class Column:
         """The width of the C field in bytes."""
         match = _C_TYPE.fullmatch(self.c or "")
         assert match is not None
+        if match[3]:
+            return 8 * int(match[3])
         return int(match[2]) if match[2] else int(match[1][1:]) // 8
+
+    @cached_property
+    def c_align(self) -> int:
+        """The multiple of bytes at which the C field must start. The kernel writes frames as structs."""
+        if self.kind in ("stack", "frames"):
+            return 8
+        return 1 if (self.c or "").startswith("char") else self.c_bytes
 
     @cached_property
     def c_declaration(self) -> str:
         """The field as it stands in the C struct, without the semicolon."""
         match = _C_TYPE.fullmatch(self.c or "")
         assert match is not None
-        return f"char {self.name}[{match[2]}]" if match[2] else f"{self.c} {self.name}"
+        if match[2] or match[3]:
+            return f"{'char' if match[2] else 'u64'} {self.name}[{match[2] or match[3]}]"
+        return f"{self.c} {self.name}"
 
     @cached_property
     def numpy_type(self) -> str:
         """numpy's name for the C field, little-endian."""
         match = _C_TYPE.fullmatch(self.c or "")
         assert match is not None
+        if match[3] or self.kind == "frames":
+            return f"V{self.c_bytes}"
         return f"S{match[2]}" if match[2] else f"<{'i' if match[1][0] == 's' else 'u'}{int(match[1][1:]) // 8}"
 
 
@@ -106,6 +143,11 @@ class Schema:
     def names(self) -> list[str]:
         """Column names as they stand in a recording (padding left out)."""
         return [c.name for c in self.columns if c.kind != "pad"]
+
+    @property
+    def fields(self) -> tuple[Column, ...]:
+        """The fields of the C struct, in order: all columns but those that are made from others."""
+        return tuple(c for c in self.columns if c.kind not in DERIVED)
 
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:
@@ -131,21 +173,24 @@ class Schema:
         """The packed numpy dtype of these C fields (all of the table's by default)."""
         import numpy as np
 
-        return np.dtype([(c.name, c.numpy_type) for c in (columns or self.columns)])
+        return np.dtype([(c.name, c.numpy_type) for c in (columns or self.fields)])
 
     @property
     def hash(self) -> str:
         """Twelve hex digits that change when a column's name, C type, kind or order does."""
         import hashlib
 
-        text = ";".join(f"{c.name}:{c.c}:{c.kind}:{c.unknown}:{c.key}:{c.cumulative}" for c in self.columns)
+        text = ";".join(
+            f"{c.name}:{c.c}:{c.kind}:{c.unknown}:{c.key}:{c.cumulative}{':peak' if c.peak else ''}{c.of or ''}"
+            for c in self.columns
+        )
         return hashlib.sha256(f"{self.table}|{text}".encode()).hexdigest()[:12]
 
 
 # ---------------------------------------------------------------------------------------------------- strict YAML
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml where it is: ten times as fast
     """SafeLoader that refuses a key given twice; see load_yaml."""
 
 
@@ -257,14 +302,27 @@ def parse_columns(rows: Any, path: Path, where: str, *, c_types: bool) -> tuple[
             raise fields.fail("name", f"{name!r} must match [a-z][a-z0-9_]*")
         if any(c.name == name for c in columns):
             raise fields.fail("name", f"{name!r} stands twice")
-        c = fields.take("c", str) if c_types else fields.take("c", str, None)
-        if c is not None and not _C_TYPE.fullmatch(c):
-            raise fields.fail("c", f"{c!r} is no u8...u64, s8...s64 or char[N]")
         kind = fields.take("kind", str, "number")
+        of = fields.take("of", str, None)
+        if of is not None and (kind not in DERIVED or not any(x.name == of for x in columns)):
+            raise fields.fail("of", f"only {', '.join(DERIVED)} are made of a column that stands before them")
+        if kind in DERIVED and of is None:
+            raise fields.fail("kind", f"{kind!r} must say `of` which column of cgroup ids it is made")
+        c = fields.take("c", str) if c_types and of is None else fields.take("c", str, None)
+        if c is not None and of is not None:
+            raise fields.fail("c", "a column that is made of another one has no C type")
+        if c is not None and not _C_TYPE.fullmatch(c):
+            raise fields.fail("c", f"{c!r} is no u8...u64, s8...s64, char[N] or u64[N]")
         if kind not in KINDS:
             raise fields.fail("kind", f"{kind!r} is unknown; {nearest(kind, KINDS)}")
         if kind == "ip" and c != "char[16]":
             raise fields.fail("c", f"an address is a char[16], not {c!r}")
+        if (kind == "stack") != (c or "").startswith("u64["):
+            raise fields.fail("c", f"kernel addresses (kind stack) and only they are a u64[N], not {c!r}")
+        if kind == "frames" and not (c and c.startswith("char[") and int(c[5:-1]) % FRAME_BYTES == 0):
+            raise fields.fail("c", f"user frames are a char[N] of {FRAME_BYTES} bytes each, not {c!r}")
+        if kind == "syscall" and c != "u32":
+            raise fields.fail("c", f"a system call is a u32, not {c!r}")
         unit = fields.take("unit", str, "none")
         if unit not in UNITS:
             raise fields.fail("unit", f"{unit!r} is unknown; {nearest(unit, UNITS)}")
@@ -272,6 +330,7 @@ def parse_columns(rows: Any, path: Path, where: str, *, c_types: bool) -> tuple[
         columns.append(Column(
             name, c, kind, unit, " ".join(description.split()), fields.take("unknown", int, None),
             fields.take("key", bool, False), fields.take("cumulative", bool, False),
+            fields.take("peak", bool, False), of,
         ))
         fields.done()
     return tuple(columns)

@@ -12,8 +12,10 @@
     28     4     crc        CRC-32 of the header's first 28 bytes and the payload
 
 All little-endian. Payloads: HELLO, TICK, TROUBLE and BYE are JSON objects; RING is ring-buffer bytes as they lay
-there (8-byte record headers included, one fixed record size); MAP is rows of key and per-CPU values; PROC is files
-(see pack_files). After a bad frame nothing can be trusted: the reader raises BadFrame and the stream ends there.
+there (8-byte record headers included, one fixed record size); MAP is rows of key and per-CPU values, or, with table 0,
+of cgroups: u64 id, 768 bytes of names, the leaf first, each ended by NUL, u32 how many, u32 1, or 2 where the upper
+ones are missing; PROC is files (see pack_files), of which one with table 65535 is perf records of mapped files
+(elf/mappings.py). After a bad frame nothing can be trusted: the reader raises BadFrame and the stream ends there.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ MAGIC = b"SBPF"
 VERSION = 1
 MAX_PAYLOAD = 8 << 20
 
+#: The table id of a MAP frame with the paths of cgroups; the tables of a plan are numbered from 1.
+CGROUPS = 0
+#: That of a PROC frame whose one file is perf's records of what processes map.
+MAPPED = 0xFFFF
 HELLO, RING, MAP, PROC, TICK, TROUBLE, BYE = range(1, 8)
 KINDS = {HELLO: "hello", RING: "ring", MAP: "map", PROC: "proc", TICK: "tick", TROUBLE: "trouble", BYE: "bye"}
 

@@ -1,7 +1,9 @@
 """Fixtures that several rooms' tests share, and the switch that turns a skipped test into a failed one.
 
-Markers: bpf (root, bcc, a kernel that lets BPF be used), ssh (sshd, which the test starts on loopback), browser.
-Where one can't run, it skips and says why; with --require-bpf, or SANTABPF_REQUIRE=1, such a skip is a failure.
+Markers: bpf (root, bcc, a kernel that lets BPF be used), ssh (sshd, which the test starts on loopback), browser,
+guest (qemu and debootstrap, for a second node with another kernel: see tests/guest).
+Where one can't run, it skips and says why; with --require-bpf, or SANTABPF_REQUIRE=1, such a skip is a failure (for a
+guest only where qemu could be installed).
 """
 
 from __future__ import annotations
@@ -14,10 +16,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from guest.fixtures import could_be_installed, guest, guest_host, in_order, why_no_guest
 from on_the_node import Traces
 from own_sshd import Sshd
 
-SWITCHED = ("bpf", "ssh", "browser")
+pytest.register_assert_rewrite("probes.expect")  # so that expectations fail with what they compared
+SWITCHED = ("bpf", "ssh", "browser", *(["guest"] if could_be_installed() else []))
+__all__ = ["guest", "guest_host"]  # fixtures that are made elsewhere
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,15 +30,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--require-bpf",
         action="store_true",
         default=os.environ.get("SANTABPF_REQUIRE") == "1",
-        help="a skipped bpf, ssh or browser test is a failed one",
+        help="a skipped bpf, ssh, browser or guest test is a failed one",
     )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reasons = {"bpf": why_no_bpf, "ssh": why_no_ssh, "browser": why_no_browser}
+    items[:] = in_order(items)
+    reasons = {"bpf": why_no_bpf, "ssh": why_no_ssh, "browser": why_no_browser, "guest": why_no_guest}
     for item in items:
-        for name in SWITCHED:
-            if item.get_closest_marker(name) and (why := reasons[name]()):
+        for name, reason in reasons.items():
+            if item.get_closest_marker(name) and (why := reason()):
                 item.add_marker(pytest.mark.skip(reason=f"{name}: {why}"))
 
 

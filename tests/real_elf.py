@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from santabpf import wire
+from santabpf.decode import Decoder
 from santabpf.launch import COMMAND, code_zip
 from santabpf.probes import parse_probe, table_probe
 from santabpf.probes.source import plan
@@ -24,6 +25,17 @@ from santabpf.probes.source import plan
 def plan_of(*specs: str, **options: Any) -> dict[str, Any]:
     """A plan of these probes."""
     return plan([parse_probe(spec) for spec in specs], **options)
+
+
+def without(plan: dict[str, Any], *points: str) -> dict[str, Any]:
+    """The plan as it is on a node that lacks these optional attach entries, such as "raw_tracepoint:NAME"."""
+    for probe in plan["probes"]:
+        for point in points:
+            if f"{point}?" in probe["attach"]:
+                lacking = "no_such_" + point.rpartition(":")[2]
+                probe["attach"][probe["attach"].index(f"{point}?")] = f"raw_tracepoint:{lacking}?"
+                probe["source"] = f"#define HAS_{point.rpartition(':')[2].upper()} 0\n{probe['source']}"
+    return plan
 
 
 SWITCH = ("perf", "bench", "sched", "pipe", "-l", "100000000")
@@ -42,6 +54,20 @@ while True:
     except OSError:
         pass
 """)  # fmt: skip
+FILE_READS = ("/usr/bin/python3", "-c", """
+import os, tempfile
+descriptor, path = tempfile.mkstemp()
+os.unlink(path)
+os.write(descriptor, b"x")
+while True:
+    os.pread(descriptor, 1, 0)
+""")  # fmt: skip
+POLLS = ("/usr/bin/python3", "-c", """
+import select
+poll = select.poll().poll
+while True:
+    poll(0)
+""")  # fmt: skip
 DISK_READS = ("/usr/bin/python3", "-c", """
 import mmap, os, tempfile
 descriptor, path = tempfile.mkstemp(dir="/var/tmp")
@@ -52,6 +78,32 @@ past_the_cache, page = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O
 while True:
     for at in range(0, 1 << 20, 4096):
         os.preadv(past_the_cache, [page], at)
+""")  # fmt: skip
+
+CONNECTIONS = ("/usr/bin/python3", "-c", """
+import os, socket
+at = socket.create_server(("127.0.0.1", 0))
+if os.fork():
+    while True:
+        socket.create_connection(at.getsockname()).close()
+while True:
+    at.accept()[0].close()
+""")  # fmt: skip
+QUESTIONS = ("unshare", "-n", "/usr/bin/python3", "-c", """
+import fcntl, os, socket, struct
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+fcntl.ioctl(server, 0x8914, struct.pack("16sH22x", b"lo", 1))
+server.bind(("127.0.0.1", 53))
+question = bytes.fromhex("000101000001000000000000") + b"\\3www\\7example\\3org\\0\\0\\1\\0\\1"
+if os.fork():
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+            end.connect(("127.0.0.1", 53))
+            end.send(question)
+            end.recv(512)
+while True:
+    asked, who = server.recvfrom(512)
+    server.sendto(asked[:2] + b"\\x81\\x80" + asked[4:], who)
 """)  # fmt: skip
 
 
@@ -77,7 +129,7 @@ def record_type(table: str, *, selfcheck: bool = False) -> np.dtype[Any]:
     """The ring record of a table, with the 8 bytes that the kernel puts before it."""
     probe = table_probe(table)
     assert probe is not None
-    columns = next(t for t in probe.tables if t.name == table).schema.columns
+    columns = next(t for t in probe.tables if t.name == table).schema.fields
     fields = [(c.name, c.numpy_type) for c in columns]
     if selfcheck:
         fields = [("check_first", "<u8"), *fields, ("check_last", "<u8")]
@@ -186,3 +238,17 @@ class Elf:
     def records(self, table: str) -> np.ndarray[Any, np.dtype[Any]]:
         """All records of a ring table so far."""
         return np.frombuffer(b"".join(self.payloads(wire.RING, table)), record_type(table))
+
+
+def decoded(elf: Elf, table: str) -> list[dict[str, Any]]:
+    """What Santa makes of all frames of one table."""
+    decoder = Decoder(elf.plan, "node-1")
+    batches = [batch for frame in elf.frames for batch in decoder.feed(packed(frame))]
+    batches += decoder.finish()
+    return [row for batch in batches if batch.table == table for row in batch.rows.to_pylist()]
+
+
+def packed(frame: wire.Frame) -> bytes:
+    """The frame's bytes."""
+    header = wire.pack_header(frame.kind, frame.table, frame.seq, frame.t_before, frame.payload)
+    return header + frame.payload

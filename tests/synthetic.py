@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from santabpf.probes import get_probe
+from santabpf.probes import all_probes, get_probe
 from santabpf.recording import Writer
-from santabpf.tables import table_schema
+from santabpf.tables import frame_tables, table_schema
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -120,10 +120,14 @@ def _seconds(rng: random.Random, hostile: bool) -> dict[str, list[dict[str, Any]
     return rows
 
 
-def record(path: Path, jobs: int = 400, *, hostile: bool = False, without: Sequence[str] = ()) -> Path:
-    """A recording of this node: all columns of every table, null where the rows above say nothing."""
-    made = tables(jobs, hostile=hostile)
+def record(
+    path: Path, jobs: int = 400, *, hostile: bool = False, without: Sequence[str] = (),
+    more: Mapping[str, pa.Table] | None = None,
+) -> Path:
+    """A recording of this node: all columns of every table, null where the rows above, and `more`, say nothing."""
+    made = tables(jobs, hostile=hostile) | dict(more or {})
     probes = ["exec", "exit", "fork", "processes", "process_cpu", "metrics", "runq"]
+    probes += [name for name in more or {} if name in all_probes()]
     info = {
         "nodes": {"node-1": {"kernel": "6.18", "machine": "x86_64", "cpus": 2, "clock_tick_hz": 100, "page_bytes": 4096,
                              "memory_bytes": 4 << 30, "boot_id": "0" * 32, "cgroup_version": 2}},
@@ -140,8 +144,10 @@ def record(path: Path, jobs: int = 400, *, hostile: bool = False, without: Seque
         for second in range(SECONDS) for name, probe in watched])
     if hostile:
         made["gaps"] = made["gaps"].set_column(4, "detail", pa.array([" ".join(HOSTILE)]))
-    with Writer(path, info=info) as writer:
-        for name in [*(name for name, _ in watched), "loss", "gaps", "clock", "receipt", "coverage"]:
+    named = [name for name in more or {} if name in frame_tables()]
+    declared = [name for name, _ in watched] + named
+    with Writer(path, info=info, tables=declared) as writer:
+        for name in [*declared, "loss", "gaps", "clock", "receipt", "coverage"]:
             if name in made:
                 for batch in _whole(name, made[name]).to_batches():
                     writer.append("node-1", name, batch)

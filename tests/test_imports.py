@@ -20,20 +20,25 @@ MAY_IMPORT = {
     "units": set(),
     "wire": set(),
     "shipped": set(),
+    "places": {"errors", "shipped"},
+    "machine": {"units"},
     "elf": {"wire"},
     "schema": {"errors"},
-    "probes": {"errors", "schema", "units"},
-    "tables": {"errors", "probes", "schema"},
+    "probes": {"errors", "places", "schema", "units"},
+    "tables": {"errors", "places", "probes", "schema"},
     # left wing: bytes from a node
     "transport": {"errors", "units"},
     "launch": {"errors", "transport", "wire"},
     "check": {"errors", "launch", "probes", "transport", "units", "wire"},
+    "symbols": {"errors", "launch", "tables", "transport", "wire"},
     "decode": {"errors", "probes", "schema", "tables", "units", "wire"},
-    "record": {"decode", "errors", "launch", "probes", "recording", "scenarios", "transport", "units"},
+    "record": {
+        "decode", "errors", "launch", "probes", "recording", "scenarios", "symbols", "tables", "transport", "units",
+    },
     # the door
     "recording": {"errors", "probes", "replay", "schema", "shipped", "tables", "units"},
     # right wing: needs nothing but a folder
-    "scenarios": {"errors", "probes", "schema", "shipped", "tables", "units"},
+    "scenarios": {"errors", "places", "probes", "schema", "tables", "units"},
     "replay": {"errors", "probes", "recording", "scenarios", "schema", "tables", "units", "verdict"},
     "verdict": {"errors", "recording", "replay", "scenarios", "units"},
     "charts": {"display", "errors", "units"},
@@ -42,12 +47,18 @@ MAY_IMPORT = {
     "report": {"display", "errors", "recording", "replay", "scenarios", "shipped", "units", "verdict"},
     # whole ways
     "watch": {"record", "recording", "replay", "scenarios", "errors"},
-    "gym": {"errors", "record", "recording", "replay", "report", "scenarios", "shipped", "units", "verdict", "check"},
+    "gym": {
+        "check", "errors", "launch", "machine", "record", "recording", "replay", "report", "scenarios", "shipped",
+        "transport", "units", "verdict",
+    },
     "demo": {"check", "errors", "gym", "recording", "replay", "report", "shipped", "units", "verdict"},
-    "catalogue": {"probes", "scenarios"},
+    "measure": {"probes", "record", "units"},
+    "verify": {"errors", "recording", "replay", "report", "scenarios", "verdict"},
+    "sweep": {"charts", "display", "errors", "recording", "replay", "report", "scenarios", "units"},
+    "catalogue": {"places", "probes", "scenarios", "schema", "tables"},
     "bench": {
-        "decode", "elf", "errors", "launch", "probes", "record", "recording", "replay", "report", "scenarios", "tables",
-        "transport", "units", "wire",
+        "charts", "decode", "display", "elf", "errors", "launch", "machine", "probes", "record", "recording", "replay",
+        "report", "scenarios", "tables", "transport", "units", "wire",
     },  # of the elf: its stub headers, for the BCC callback that it is compared with
     "cli": None,  # everything; nobody imports it
 }
@@ -66,6 +77,8 @@ ONE_DOOR = {
     "anywidget": {"widgets"},
     "duckdb": {"replay"},
     "jinja2": {"verdict", "scenarios"},
+    "elftools": {"symbols"},
+    "itanium_demangler": {"symbols"},
     "click": {"cli"},
     "yaml": {"schema"},
 }

@@ -29,6 +29,12 @@ def test_a_shipped_scenario_says_where_its_numbers_come_from_and_what_loss_could
     assert scenario.words.ruled_out
 
 
+@pytest.mark.parametrize("name", sorted(all_scenarios()))
+def test_what_a_shipped_scenario_explains_is_another_that_there_is(name: str) -> None:
+    explained = [rule.scenario for rule in get_scenario(name).explains]
+    assert set(explained) <= all_scenarios().keys() - {name}
+
+
 def test_the_golden_scenario_passes_too() -> None:
     check_scenario(load_scenario(GOOD.parent))
 

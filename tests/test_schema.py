@@ -134,7 +134,7 @@ def test_each_kind_has_its_arrow_type_and_none_is_unsigned(
 
 def test_the_numpy_type_is_as_wide_as_the_struct() -> None:
     schema = table_schema("exec")
-    assert schema.dtype().itemsize == sum(c.c_bytes for c in schema.columns) == 888
+    assert schema.dtype().itemsize == sum(c.c_bytes for c in schema.fields) == 728
     assert schema.dtype()["argv"] == np.dtype("S512")
     assert Column("argv", "char[512]", "argv", "none", "d").c_declaration == "char argv[512]"
     assert Column("tgid", "s32", "number", "id", "d").c_declaration == "s32 tgid"
@@ -231,7 +231,7 @@ def probe_with(tmp_path: Path, source: str, extra: str, *rows: str) -> None:
         ("map", "entries: 5", ["{name: ts_ns, kind: clock, unit: ns, description: d}",
                                "{name: a, c: u32, key: true, description: d}", "{name: b, c: u64, description: d}"],
          "must be `cumulative: true`"),
-        ("proc", "", ["{name: ts_ns, kind: clock, description: d}"], "needs files or each_process"),
+        ("proc", "", ["{name: ts_ns, kind: clock, description: d}"], "needs files, each_process"),
         ("proc", "files: [/proc/stat]", ["{name: a, description: d}"], "first column must be ts_ns"),
     ],
 )  # fmt: skip

@@ -11,14 +11,15 @@ from santabpf.errors import BadUsage
 from santabpf.probes import all_probes, table_probe
 from santabpf.recording.manifest import TYPES, declare, type_name
 from santabpf.schema import Schema
-from santabpf.tables import all_tables, own_tables, table_schema
+from santabpf.tables import all_tables, frame_tables, own_tables, table_schema
 
 TABLES = all_tables()
 UNIT_OF_SUFFIX = {"_ns": "ns", "_bytes": "bytes", "_ratio": "ratio"}
 
 
 def test_the_tables_of_probes_and_of_the_recording_have_different_names() -> None:
-    names = [table.name for probe in all_probes().values() for table in probe.tables] + list(own_tables())
+    names = [table.name for probe in all_probes().values() for table in probe.tables]
+    names += [*own_tables(), *frame_tables()]
     assert len(set(names)) == len(names) == len(TABLES)
     assert set(own_tables()) == {"loss", "gaps", "coverage", "clock", "receipt"}
     assert {"exec", "exit", "fork", "processes", "process_cpu", "runq", "runq_hist", "metrics"} <= set(TABLES)

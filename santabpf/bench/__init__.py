@@ -4,7 +4,9 @@
     left.py       frames to Parquet, on one core   elves.py, sshd.py                an elf, and a way to it
     right.py      replay and report                grown.py                         larger recordings out of real ones
     start.py      how long it takes to begin       figures.py                       figures, goals, tables
-    cost.py, load.py, machine.py                   what processes took; what they were loaded with; where
+    probe_costs.py  what each probe costs          workloads.py                     loads that hit them hard
+    flames.py     drawing a flame graph
+    cost.py, load.py  what processes took, and the load that is recorded
 
 In: nothing. Out: a table, and docs/benchmarks.md. Never: leaves a process or a file behind; names the machine.
 """
@@ -19,10 +21,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import RecordingError, SantaError
+from ..machine import describe, why_no, why_no_bpf
 from ..recording import open as open_recording
-from . import left, recorders, right, start
+from . import flames, left, probe_costs, recorders, right, start
 from .figures import Family, Figure, to_markdown, to_text
-from .machine import describe, why_no, why_no_bpf
 
 __all__ = ["Bench", "Size", "bench"]
 
@@ -37,11 +39,12 @@ class Size(NamedTuple):
     replay_rows: int
     report_rows: int
     rounds: int
+    pairs: int  # with and without the default set
 
 
-FULL = Size(ops=500_000, stream_ops=2_600_000, replay_rows=20_000_000, report_rows=1_000_000, rounds=5)
+FULL = Size(ops=500_000, stream_ops=2_600_000, replay_rows=20_000_000, report_rows=1_000_000, rounds=5, pairs=20)
 #: Only to see that everything can be measured; its figures say little.
-QUICK = Size(ops=10_000, stream_ops=20_000, replay_rows=100_000, report_rows=5_000, rounds=1)
+QUICK = Size(ops=10_000, stream_ops=20_000, replay_rows=100_000, report_rows=5_000, rounds=1, pairs=1)
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,12 @@ def _measure(size: Size, folder: Path, say: Say) -> Iterator[Family]:
     try:
         if why_not:
             raise SantaError(why_not)
+        yield probe_costs.measure_default(size.pairs, say)
+    except SantaError as exc:
+        yield _not_taken("Leaving the default set on", probe_costs.PLANNED, exc)
+    try:
+        if why_not:
+            raise SantaError(why_not)
         yield start.measure_first_event(few)
     except SantaError as exc:
         yield _not_taken("From the start to the first event", start.PLANNED, exc)
@@ -130,6 +139,11 @@ def _measure(size: Size, folder: Path, say: Say) -> Iterator[Family]:
         yield right.measure_report(folder, jobs, size.report_rows, few, say)
     except (SantaError, RecordingError) as exc:
         yield _not_taken("A report", right.PLANNED_REPORT, exc)
+    try:
+        say("drawing a flame graph")
+        yield flames.measure(folder, few)
+    except SantaError as exc:
+        yield _not_taken("A flame graph", flames.PLANNED, exc)
     say("import and --help")
     yield start.measure_package(size.rounds)
 

@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 from ..elf.stubs import HEADERS
 from ..errors import SantaError
+from ..machine import NODE_PYTHON, why_no
 from ..units import MIB
 from .cost import Cpu, cpu_of
-from .machine import NODE_PYTHON, why_no
 
 BUFFER_BYTES = 16 * MIB
 READY_S = 20.0

@@ -21,7 +21,7 @@ from ..transport import open_transport
 from .cost import command_of, descendants
 
 _RING_HEADER_BYTES = 8
-_READY_S = 30.0
+_READY_S = 180.0
 
 
 class Told(NamedTuple):
@@ -39,16 +39,21 @@ class Told(NamedTuple):
 class Elf:
     """One elf and the bytes it sent. A context manager: inside, it is recording.
 
-    first_event_s  from the call that starts it to the arrival of the first event
+    armed          it is there as soon as it says that it records, not only with its first event
+    first_event_s  from the call that starts it to that moment
     """
 
     name = "santabpf"
 
-    def __init__(self, specs: Sequence[str], node: str = "local", sshd_pid: int | None = None, **options: Any) -> None:
+    def __init__(
+        self, specs: Sequence[str], node: str = "local", sshd_pid: int | None = None, *, armed: bool = False,
+        **options: Any,
+    ) -> None:  # fmt: skip
         self.plan = make_plan([parse_probe(spec) for spec in specs])
         self.chunks: list[bytes] = []
         self.first_event_s: float | None = None
         self._node, self._sshd_pid, self._options = node, sshd_pid, options
+        self._ready_with = wire.HELLO if armed else wire.RING
         self._stack = ExitStack()
         self._reader = wire.Reader()
         self._ready, self._stop = threading.Event(), threading.Event()
@@ -104,6 +109,11 @@ class Elf:
         reader = wire.Reader()
         return [f.json() for chunk in self.chunks for f in reader.feed(chunk) if f.kind == wire.TICK]
 
+    def programs(self) -> tuple[int, int]:
+        """(runs, ns) of all its BPF programs since it was armed; zeros where the kernel does not count them."""
+        ticks = self._ticks()
+        return (sum(_known(ticks[-1], "runs")), sum(_known(ticks[-1], "run_ns"))) if ticks else (0, 0)
+
     def told(self, table: str) -> Told:
         """Read the frames of an elf that has finished. Raises SantaError where there are not two ticks among them."""
         row = next(t for probe in self.plan["probes"] for t in probe["tables"] if t["name"] == table)
@@ -147,11 +157,11 @@ class Elf:
             self._ready.set()
 
     def _look(self, chunk: bytes) -> None:
-        """Until the first event has come."""
+        """Until the first event has come, or word that it is armed."""
         for frame in self._reader.feed(chunk):
             if frame.kind == wire.TROUBLE and frame.json().get("fatal"):
                 raise CannotRecord(f"{self._node}: {frame.json()['message']}")
-            if frame.kind == wire.RING and frame.payload and not self._ready.is_set():
+            if frame.kind == self._ready_with and frame.payload and not self._ready.is_set():
                 self.first_event_s = time.monotonic() - self._begun
                 self._ready.set()
 

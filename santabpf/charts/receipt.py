@@ -162,10 +162,10 @@ def _or_unknown(value: float | None, form: Any) -> str:
 
 def _cost_table(info: Info) -> Table:
     rows = []
-    for cost in info.costs:
+    for cost in _by_probe(info.costs):
         program = cost.part.startswith("program:")
         rows.append([
-            f"BPF program {cost.part.removeprefix('program:')}" if program else _PARTS.get(cost.part, cost.part),
+            f"BPF programs of {cost.part.removeprefix('program:')}" if program else _PARTS.get(cost.part, cost.part),
             _or_unknown(cost.cpu_ns, format_duration), _or_unknown(cost.cpu_ratio, format_ratio),
             "" if program else _or_unknown(cost.private_bytes, format_bytes),
             "" if cost.sent_bytes is None else format_bytes(cost.sent_bytes),
@@ -173,7 +173,28 @@ def _cost_table(info: Info) -> Table:
         ])
     return Table([Col("part"), Col("CPU time", "number"), Col("of one CPU", "number"), Col("most memory", "number"),
                   Col("sent", "number"), Col("runs", "number")], rows,
+                 note="The time of BPF programs is borne by what was traced. The table receipt has each program.",
                  empty="The recording holds no receipt: what it cost is not known.")
+
+
+def _by_probe(costs: tuple[Cost, ...]) -> list[Cost]:
+    """All programs of a probe as one part: a probe may have dozens."""
+    parts: dict[str, Cost] = {}
+    for cost in costs:
+        name = cost.part.partition("/")[0]
+        if name in parts:
+            before = parts[name]
+            cost = before._replace(
+                cpu_ns=_plus(before.cpu_ns, cost.cpu_ns), cpu_ratio=_plus(before.cpu_ratio, cost.cpu_ratio),
+                runs=_plus(before.runs, cost.runs),
+            )  # fmt: skip
+        parts[name] = cost._replace(part=name)
+    return list(parts.values())
+
+
+def _plus(left: Any, right: Any) -> Any:
+    """The sum of what is known."""
+    return right if left is None else left if right is None else left + right
 
 
 def _loss_table(info: Info) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ import pyarrow as pa
 
 from ..probes.procfs import arguments, text
 from ..schema import Column, Schema
+from . import syscalls
+from .qnames import qname
+from .stacks import kernel_stacks, user_frames
 from .times import LIMIT_NS, Clock
 
 INT64_MAX = (1 << 63) - 1
@@ -42,13 +46,21 @@ def to_arrow(column: Column, values: Values, clock: Clock, stats: Stats, lengths
         return _distinct(values, pa.string(), lambda raw: text(raw.partition(b"\0")[0]) or empty)
     if column.kind == "ip":
         return _distinct(values, pa.string(), address)
+    if column.kind == "qname":
+        return _distinct(values, pa.string(), lambda raw: qname(raw.partition(b"\0")[0], column.c_bytes))
     if column.kind == "argv":
         return _argv(values, lengths)
+    if column.kind == "stack":
+        return kernel_stacks(values)
+    if column.kind == "frames":
+        return user_frames(values)
+    if column.kind == "syscall":
+        return _distinct_numbers(values, syscalls.name)
     if column.kind == "bool":
         return pa.array(values != 0)
     if column.kind == "log2":
         return pa.array(np.left_shift(np.int64(1), np.clip(values, 0, 62).astype(np.int64)))
-    unknown = None if column.unknown is None else values == _as_read(column)
+    unknown = None if column.unknown is None else values == as_read(column)
     numbers = np.array(values, dtype=column.arrow_type.to_pandas_dtype())
     if column.c == "u64" and len(numbers) and numbers.min() < 0:
         stats.clipped += int((numbers < 0).sum())
@@ -74,7 +86,7 @@ def address(raw: bytes) -> str | None:
     return str(number.ipv4_mapped or number)
 
 
-def _as_read(column: Column) -> int:
+def as_read(column: Column) -> int:
     """The value that means unknown, as it stands in the numpy array."""
     value = column.unknown or 0
     return value - (1 << 64) if column.c == "u64" and value > INT64_MAX else value
@@ -106,6 +118,12 @@ def _distinct(values: Values, kind: pa.DataType, decode: Any) -> pa.Array:
     buffer = pa.py_buffer(np.ascontiguousarray(values).view(np.uint8))
     coded = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(values), [None, buffer]).dictionary_encode()
     return pa.array([decode(raw) for raw in coded.dictionary.to_pylist()], kind).take(coded.indices)
+
+
+def _distinct_numbers(values: Values, decode: Callable[[int], str]) -> pa.Array:
+    """decode() of each number; runs once for each distinct one."""
+    coded = pa.array(values).dictionary_encode()
+    return pa.array([decode(number) for number in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
 
 
 def record_batch(schema: Schema, arrays: dict[str, pa.Array], rows: int) -> pa.RecordBatch:

@@ -36,6 +36,7 @@ def clean_hello(said: dict[str, Any], tables: Mapping[str, int], probes: Collect
         "possible_cpus": known(said.get("possible_cpus"), "possible_cpus", 1, 1 << 14),
         "clock_tick_hz": known(said.get("clock_tick_hz"), "clock_tick_hz", 1, 10_000),
         "page_bytes": known(said.get("page_bytes"), "page_bytes", 1024, 1 << 20),
+        "cgroup_controller": text(said.get("cgroup_controller")) or "",
         "cgroup_version": known(said.get("cgroup_version", 2), "cgroup_version", 1, 2),
         "clock": {
             "mono_ns": mono_ns,

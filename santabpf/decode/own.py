@@ -41,6 +41,7 @@ class Loss:
 
     def __init__(self, probes: Iterable[Probe]) -> None:
         self._probes, self._counters, self._first = {probe.name: probe for probe in probes}, Counters(), True
+        self.mappings_lost = 0  # records that the kernel had no room for, since the last tick
 
     def rows(self, tick: dict[str, Any], span: Span) -> list[Row]:
         """One row for each table that lost; at the first tick also where the kernel can't tell."""
@@ -57,6 +58,11 @@ class Loss:
                 if any(row.values()) or cannot_tell:
                     out.append({"ts_ns": span.ts_ns, "span_ns": span.span_ns, "table": table, **row})
         self._first = False
+        counts = mapping(lost.get("mappings"), "loss.mappings")
+        row = {counter: self._counters.grown(counts.get(counter, 0), "mappings", counter) for counter in COUNTERS}
+        row["reserve_failed"], self.mappings_lost = (row["reserve_failed"] or 0) + self.mappings_lost, 0
+        if any(row.values()):
+            out.append({"ts_ns": span.ts_ns, "span_ns": span.span_ns, "table": "mappings", **row, "prog_missed": 0})
         return out
 
     def _missed(self, programs: dict[str, Any]) -> dict[str, int | None]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ..schema import Schema
 from ..wire import BadFrame
+from .cgroups import Cgroups
 from .columns import Stats, numpy_field, record_batch, to_arrow
 from .times import Clock
 
@@ -23,7 +24,7 @@ class RingTable:
     def __init__(self, schema: Schema, record_bytes: int, *, selfcheck: bool = False) -> None:
         fields = [("_length", "<u4"), ("_offset", "<u4")]
         fields += [("_check_first", "<u8")] if selfcheck else []
-        fields += [numpy_field(column) for column in schema.columns]
+        fields += [numpy_field(column) for column in schema.fields]
         fields += [("_check_last", "<u8")] if selfcheck else []
         self._dtype = np.dtype(fields)
         if self._dtype.itemsize != HEADER_BYTES + record_bytes:
@@ -33,6 +34,7 @@ class RingTable:
             )
         if -record_bytes % 8:
             self._dtype = np.dtype([*fields, ("_pad", f"V{-record_bytes % 8}")])
+        self.needs_paths = any(column.of for column in schema.columns)
         self.schema, self._record_bytes, self._selfcheck = schema, record_bytes, selfcheck
 
     def check(self, payload: bytes) -> int:
@@ -47,13 +49,13 @@ class RingTable:
             raise BadFrame(f"{self.schema.table}: {said}")
         return count
 
-    def decode(self, payload: bytes | bytearray, clock: Clock, stats: Stats) -> pa.RecordBatch:
-        """The rows of bytes that passed check(), in their order in the ring."""
+    def decode(self, payload: bytes | bytearray, clock: Clock, stats: Stats, cgroups: Cgroups) -> pa.RecordBatch:
+        """The rows of bytes that passed check(), in their order in the ring. cgroups: those that are known by now."""
         records = np.frombuffer(payload, self._dtype)
         if self._selfcheck:
             stats.torn += int((records["_check_first"] != records["_check_last"]).sum())
-        arrays = {}
-        for column in self.schema.columns:
+        arrays = cgroups.columns(self.schema, records)
+        for column in self.schema.fields:
             if column.kind != "pad":
                 length = f"{column.name}_bytes"
                 lengths = records[length] if column.kind == "argv" and length in self.schema.names else None

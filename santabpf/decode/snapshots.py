@@ -5,7 +5,8 @@ A reading may come in several frames with the same time. What a frame does not m
 
 from __future__ import annotations
 
-import importlib
+import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ import pyarrow as pa
 
 from ..probes import Probe, Table
 from ..probes.procfs import Facts, Rows
+from ..schema import Column
 from ..wire import BadFrame, unpack_files
-from .columns import INT64_MAX, Stats, Values, numpy_field, record_batch, to_arrow
+from .columns import INT64_MAX, Stats, Values, as_read, numpy_field, record_batch, to_arrow
 from .times import Clock, Readings, Span
 
 
@@ -25,7 +27,9 @@ def _padded(count: int) -> int:
 class MapTable:
     """Readings of one map: rows of key and cumulative values per CPU -> what each key's values grew by.
 
-    A value that went back started anew: all of it counts. Keys that grew by nothing give no row.
+    A value that went back started anew: all of it counts; a row of zeros says that the key was taken out of the map.
+    Keys that grew by nothing give no row. A peak is the largest of all CPUs, a text that of the first CPU that has one;
+    both are as they stand now. Where one CPU has the number of `unknown`, the key's value is null.
     """
 
     def __init__(self, table: Table, key_bytes: int, value_bytes: int) -> None:
@@ -40,41 +44,70 @@ class MapTable:
         fields = [numpy_field(column) for column in table.values]
         self._padded_values = np.dtype([*fields, ("_pad", f"V{-value_bytes % 8}")] if value_bytes % 8 else fields)
         self.readings = Readings()
-        self._seen: dict[bytes, tuple[int, ...]] = {}
+        self._seen: dict[bytes, tuple[Any, ...]] = {}
 
     def read(self, payload: bytes, utc_ns: int, cpus: int, clock: Clock, stats: Stats) -> pa.RecordBatch | None:
         """The rows of one frame; None for a baseline or if nothing grew. Raises BadFrame."""
-        key_bytes = self._keys.itemsize
-        entry = np.dtype([("key", f"V{_padded(key_bytes)}"), ("values", self._padded_values, (cpus,))])
-        if len(payload) % entry.itemsize:
-            raise BadFrame(f"{self.table.name}: {len(payload)} bytes are no multiple of {entry.itemsize}")
-        entries = np.frombuffer(payload, entry)
+        entries = self._entries(payload, cpus)
         span = self.readings.at(utc_ns)
-        keys = [raw[:key_bytes] for raw in entries["key"].tolist()]
-        totals = zip(*(_sum(entries["values"][c.name]) for c in self.table.values), strict=True)
+        keys = [raw[: self._keys.itemsize] for raw in entries["key"].tolist()]
+        totals = zip(*(_over_cpus(c, entries["values"][c.name]) for c in self.table.values), strict=True)
         now = dict(zip(keys, totals, strict=True))
         grown = {} if not span.span_ns else self._grown(now)
-        self._seen |= now
+        for key, values in now.items():
+            if any(values):
+                self._seen[key] = values
+            else:
+                self._seen.pop(key, None)
         return self._batch(grown, span, clock, stats) if grown else None
 
-    def _grown(self, now: dict[bytes, tuple[int, ...]]) -> dict[bytes, tuple[int, ...]]:
-        zeros = (0,) * len(self.table.values)
+    def _entries(self, payload: bytes, copies: int) -> Values:
+        entry = np.dtype([("key", f"V{_padded(self._keys.itemsize)}"), ("values", self._padded_values, (copies,))])
+        if len(payload) % entry.itemsize:
+            raise BadFrame(f"{self.table.name}: {len(payload)} bytes are no multiple of {entry.itemsize}")
+        return np.frombuffer(payload, entry)
+
+    def _grown(self, now: dict[bytes, tuple[Any, ...]]) -> dict[bytes, tuple[Any, ...]]:
+        counts = [column.cumulative for column in self.table.values]
+        zeros = (0,) * len(counts)
         out = {}
         for key, values in now.items():
             before = self._seen.get(key, zeros)
             if values != before:
-                pairs = zip(values, before, strict=True)
-                out[key] = tuple(new - old if new >= old else new for new, old in pairs)
-        return {key: values for key, values in out.items() if any(values)}
+                both = zip(values, before, counts, strict=True)
+                out[key] = tuple(_growth(new, old) if is_count else new for new, old, is_count in both)
+        return {key: values for key, values in out.items() if any(itertools.compress(values, counts))}
 
-    def _batch(self, grown: dict[bytes, tuple[int, ...]], span: Span, clock: Clock, stats: Stats) -> pa.RecordBatch:
+    def _batch(self, grown: dict[bytes, tuple[Any, ...]], span: Span, clock: Clock, stats: Stats) -> pa.RecordBatch:
         keys = np.frombuffer(b"".join(grown), self._keys)
-        arrays = {c.name: to_arrow(c, keys[c.name], clock, stats) for c in self.table.keys}
+        arrays = {c.name: to_arrow(c, keys[c.name], clock, stats) for c in self.table.keys if c.kind != "pad"}
         for column, values in zip(self.table.values, zip(*grown.values(), strict=True), strict=True):
-            arrays[column.name] = pa.array(values, column.arrow_type)
+            if column.kind == "text":
+                arrays[column.name] = to_arrow(column, np.array(values, column.numpy_type), clock, stats)
+            else:
+                arrays[column.name] = pa.array(values, column.arrow_type)
         arrays["ts_ns"] = pa.array(np.full(len(grown), span.ts_ns, np.int64))
         arrays["span_ns"] = pa.array(np.full(len(grown), span.span_ns, np.int64))
         return record_batch(self.table.schema, arrays, len(grown))
+
+
+def _growth(new: int | None, old: int | None) -> int | None:
+    """Of a count; null stays null."""
+    return new if new is None or old is None or new < old else new - old
+
+
+def _over_cpus(column: Column, per_cpu: Values) -> list[Any]:
+    """What each key's values come to; None where a CPU has the number that means unknown."""
+    if column.unknown is not None and column.kind != "text":
+        unknown = (per_cpu == as_read(column)).any(axis=1).tolist()
+        numbers = _over_cpus(replace(column, unknown=None), per_cpu)
+        return [None if is_unknown else n for n, is_unknown in zip(numbers, unknown, strict=True)]
+    if column.kind == "text":
+        return [next(filter(None, texts), b"") for texts in per_cpu.tolist()]
+    if column.peak:
+        largest = per_cpu.view(f"u{per_cpu.dtype.itemsize}").max(axis=1).tolist()
+        return [min(number, INT64_MAX) for number in largest]
+    return _sum(per_cpu)
 
 
 def _sum(per_cpu: Values) -> list[int]:
@@ -86,12 +119,31 @@ def _sum(per_cpu: Values) -> list[int]:
     return [min((upper << 32) + lower, INT64_MAX) for upper, lower in zip(high, low, strict=True)]
 
 
+class SnapshotTable(MapTable):
+    """Readings of what stands now: each gives a row for each key of the map, with its values as they are."""
+
+    def read(self, payload: bytes, utc_ns: int, cpus: int, clock: Clock, stats: Stats) -> pa.RecordBatch | None:
+        """The rows of one frame; None if nothing stands. Raises BadFrame."""
+        entries = self._entries(payload, 1)
+        span = self.readings.at(utc_ns)
+        if not len(entries) or not span.span_ns:
+            return None
+        keys = np.frombuffer(b"".join(raw[: self._keys.itemsize] for raw in entries["key"].tolist()), self._keys)
+        arrays = {c.name: to_arrow(c, keys[c.name], clock, stats) for c in self.table.keys if c.kind != "pad"}
+        for column in self.table.values:
+            if column.kind != "pad":
+                arrays[column.name] = to_arrow(column, entries["values"][column.name][:, 0], clock, stats)
+        arrays["ts_ns"] = pa.array(np.full(len(entries), span.ts_ns, np.int64))
+        arrays["span_ns"] = pa.array(np.full(len(entries), span.span_ns, np.int64))
+        return record_batch(self.table.schema, arrays, len(entries))
+
+
 class ProcTable:
     """Readings of /proc files -> rows, by the parse.py of the probe."""
 
     def __init__(self, probe: Probe, table: Table) -> None:
         self.table = table
-        self._parse = importlib.import_module(f"santabpf.probes.{probe.name}.parse").rows
+        self._parse = probe.parse
         self.readings = Readings()
         self._before: dict[str, bytes] = {}
 
@@ -106,9 +158,12 @@ class ProcTable:
         return batch
 
     def _remember(self, files: dict[str, bytes]) -> None:
-        """Keep each process's last files; an empty one says that the process is gone."""
+        """Keep the last files of each process and cgroup; an empty one, or "<path>/", says that it is gone."""
         for name, text in files.items():
-            if text or not self.table.each_process:
+            if name.endswith("/"):
+                for known in [n for n in self._before if n.rpartition("/")[0] == name[:-1]]:
+                    del self._before[known]
+            elif text or not self.table.each_process:
                 self._before[name] = text
             else:
                 self._before.pop(name, None)

@@ -20,17 +20,21 @@ from ..probes.procfs import Facts
 from ..tables import table_schema
 from ..units import SECOND
 from ..wire import BadFrame, Frame
+from .cgroups import Cgroups
 from .columns import Stats
 from .coverage import Coverage
 from .hello import JUMP_NS, clean_hello, clean_trouble
+from .mappings import read_mappings
 from .own import Clocks, Loss, Receipt, Row
 from .ring import RingTable
 from .said import known, text
-from .snapshots import MapTable, ProcTable
+from .snapshots import MapTable, ProcTable, SnapshotTable
 from .times import Clock, Readings
 
 #: Raw bytes of one ring that wait to become a batch.
 KEEP_BYTES = 4 << 20
+#: The same, where a column waits for the paths of cgroups, which come once a second.
+KEEP_BYTES_FOR_PATHS = 64 << 20
 KEEP_TROUBLES = 1000
 
 
@@ -68,7 +72,9 @@ class Decoder:
         self._tables = {table["id"]: _planned(probe, table) for probe in plan["probes"] for table in probe["tables"]}
         self._reader = wire.Reader()
         self._waiting: dict[int, bytearray] = {}
+        self._cgroups = Cgroups()
         self._own: dict[str, list[Row]] = {name: [] for name in ("loss", "gaps", "clock", "receipt", "coverage")}
+        self._mapped = plan.get("mappings") is True
         self._out: list[Batch] = []
         self._dead: set[str] = set()
         self._bye: str | None = None
@@ -141,6 +147,8 @@ class Decoder:
             raise BadFrame(f"frame {frame.seq}: a {wire.KINDS[frame.kind]} came before the hello")
         elif frame.kind == wire.TICK:
             self._tick(frame.json(), self._coverage)
+        elif frame.kind == wire.PROC and frame.table == wire.MAPPED:
+            self._take_mappings(frame)
         else:
             self._data(frame, self._coverage)
         if self._coverage is not None and self._coverage.can_close:
@@ -154,7 +162,7 @@ class Decoder:
         ids = {planned.table.name: number for number, planned in self._tables.items()}
         hello = clean_hello(frame.json(), ids, {planned.probe.name for planned in self._tables.values()})
         clock, self._cpus, self._latest_ns = hello["clock"], hello["possible_cpus"], hello["armed_ns"]
-        self._facts = Facts(hello["clock_tick_hz"], hello["page_bytes"], hello["cgroup_version"])
+        self._facts = Facts(hello["clock_tick_hz"], hello["page_bytes"], hello["cgroup_controller"])
         self._clocks = Clocks(clock["mono_ns"], clock["real_ns"], clock["error_ns"])
         self._clock = Clock(self._clocks.offset_ns, self._facts.tick_ns)
         self._own["clock"].append(self._clocks.first)
@@ -177,6 +185,9 @@ class Decoder:
         return mono_ns + self._clock.offset_ns
 
     def _data(self, frame: Frame, coverage: Coverage) -> None:
+        if frame.kind == wire.MAP and frame.table == wire.CGROUPS:
+            self._cgroups.take(frame.payload)
+            return
         planned = self._tables.get(frame.table)
         wanted = {wire.RING: RingTable, wire.MAP: MapTable, wire.PROC: ProcTable}[frame.kind]
         if planned is None or not isinstance(planned.reader, wanted):
@@ -186,7 +197,7 @@ class Decoder:
             if reader.check(frame.payload):
                 waiting = self._waiting.setdefault(frame.table, bytearray())
                 waiting += frame.payload
-                if len(waiting) > KEEP_BYTES:
+                if len(waiting) > (KEEP_BYTES_FOR_PATHS if reader.needs_paths else KEEP_BYTES):
                     self._flush(frame.table)
             coverage.advance(name, utc_ns)
             return
@@ -201,6 +212,15 @@ class Decoder:
             coverage.since(name, utc_ns)
         elif reader.readings.span is not None:
             coverage.advance(name, reader.readings.span.ts_ns)
+
+    def _take_mappings(self, frame: Frame) -> None:
+        if not self._mapped:
+            raise BadFrame(f"frame {frame.seq}: the plan did not ask for mappings")
+        self._utc(frame.t_before)
+        rows, lost = read_mappings(wire.unpack_files(frame.payload).get("mappings", b""), self._clock)
+        self._loss.mappings_lost += lost
+        if rows.num_rows:
+            self._out.append(Batch("mappings", rows))
 
     def _tick(self, tick: dict[str, Any], coverage: Coverage) -> None:
         mono_ns = known(tick.get("mono_ns"), "mono_ns")
@@ -255,7 +275,7 @@ class Decoder:
         for number in list(self._waiting) if table is None else [table]:
             waiting, planned = self._waiting.pop(number), self._tables[number]
             assert isinstance(planned.reader, RingTable)
-            self._emit(planned.table.name, planned.reader.decode(waiting, self._clock, self.stats))
+            self._emit(planned.table.name, planned.reader.decode(waiting, self._clock, self.stats, self._cgroups))
 
     def _emit(self, table: str, rows: pa.RecordBatch) -> None:
         assert self._coverage is not None
@@ -279,7 +299,8 @@ def _planned(probe_plan: dict[str, Any], table_plan: dict[str, Any]) -> Planned:
     if table.source == "ring":
         reader = RingTable(table.schema, table_plan["record_bytes"], selfcheck=bool(probe_plan.get("selfcheck")))
     elif table.source == "map":
-        reader = MapTable(table, table_plan["key_bytes"], table_plan["value_bytes"])
+        kind = SnapshotTable if table.snapshot else MapTable
+        reader = kind(table, table_plan["key_bytes"], table_plan["value_bytes"])
     else:
         reader = ProcTable(probe, table)
     return Planned(probe, table, reader)

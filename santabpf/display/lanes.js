@@ -1,12 +1,6 @@
 /* Boxes on rows over time, on a canvas. Reads [data-santa-lanes] (gzip + base64 of JSON, see lanes.py), draws, zooms
    with the wheel (once clicked, or with Ctrl), pans by dragging. All text is drawn as text or set as textContent. */
 "use strict";
-async function santaUnpack(base64) {
-  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).text();
-}
-
 function santaLanes() {
   const AXIS = 24, MOST_HEIGHT = 520, EDGE = 1;
   const make = (tag, kind, parent) => {

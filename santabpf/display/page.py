@@ -31,8 +31,15 @@ def notebook_style() -> str:
 
 @cache
 def notebook_script() -> str:
-    """The canvas, for an output in a trusted notebook; the page has it once at its end."""
-    return f"<script>{asset('lanes.js')}\nsantaLanes();</script>"
+    """The canvas of lanes, for an output in a trusted notebook; the page has it once at its end."""
+    return f"<script>{asset('unpack.js')}\n{asset('lanes.js')}\nsantaLanes();</script>"
+
+
+@cache
+def flame_script() -> str:
+    """The canvas of flame graphs, likewise."""
+    scripts = "\n".join(map(asset, ("unpack.js", "flame_tree.js", "flame.js")))
+    return f"<script>{scripts}\nsantaFlames();</script>"
 
 
 def plotly_js() -> str:
@@ -58,6 +65,11 @@ def packed(text: str) -> str:
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
+def unpacked(text: str) -> str:
+    """What was packed. Raises ValueError, OSError or EOFError where it is broken."""
+    return gzip.decompress(base64.b64decode(text, validate=True)).decode()
+
+
 def inline_json(value: Any) -> str:
     """JSON that can stand in a <script> element: `<` cannot end it or begin another."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
@@ -66,7 +78,7 @@ def inline_json(value: Any) -> str:
 
 def page_resources(plotly_js: str) -> dict[str, Any]:
     """All that the template asks for, by name; plotly_js is empty where there is no figure."""
-    main = asset("lanes.js") + "\n" + asset("santa.js")
+    main = "\n".join(map(asset, ("unpack.js", "lanes.js", "flame_tree.js", "flame.js", "santa.js")))
     return {
         "santa_style": asset("page.css") + "\n" + asset("words.css"),
         "santa_script": main,
@@ -74,4 +86,5 @@ def page_resources(plotly_js: str) -> dict[str, Any]:
         "santa_plotly": packed(plotly_js) if plotly_js else "",
         "santa_notebook_style": notebook_style(),
         "santa_notebook_script": notebook_script(),
+        "santa_flame_script": flame_script(),
     }

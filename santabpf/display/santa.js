@@ -18,6 +18,7 @@
     div.append(note);
   });
   santaLanes();
+  santaFlames();
   if (!figures.length) { document.documentElement.dataset.santa = "ready"; return; }
   if (typeof DecompressionStream === "undefined") { fail("This browser is too old to draw the charts (it lacks DecompressionStream)."); return; }
   try {

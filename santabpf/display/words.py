@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from .escape import html_prose, html_text, markdown_text, shorten, visible
 from .page import notebook_style
@@ -28,6 +28,14 @@ class Block(Protocol):
 
     def text(self) -> str:
         """For a terminal: no escape codes."""
+
+
+@runtime_checkable
+class Scripted(Protocol):
+    """A block that is drawn by a script."""
+
+    def script(self) -> str:
+        """What a notebook needs after it, once."""
 
 
 @dataclass(frozen=True)
@@ -319,4 +327,6 @@ class Words:
     __repr__ = __str__
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        return {"text/html": notebook_style() + self.html(), "text/markdown": self.markdown(), "text/plain": str(self)}
+        scripts = "".join(sorted({block.script() for block in self.blocks if isinstance(block, Scripted)}))
+        return {"text/html": notebook_style() + self.html() + scripts, "text/markdown": self.markdown(),
+                "text/plain": str(self)}

@@ -7,6 +7,8 @@ kernel has no such thing. Never: headers, guesses by version. Layout: kernel Doc
     task_struct.__state|task_struct.state     the first alternative that exists
     enum cgroup_subsys_id.memory_cgrp_id      value of an enumerator
     args sched_process_exit                   how many arguments a raw tracepoint passes
+
+(`field CATEGORY:EVENT.NAME` is answered by formats.py.)
 """
 
 from __future__ import annotations

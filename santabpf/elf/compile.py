@@ -11,12 +11,14 @@ import json
 import os
 import socket
 import time
+from typing import Any
 
-from . import btf, kernel, stubs
+from . import attach, btf, fit, formats, kernel, stubs
 
 #: Where the private tmpfs with the stub headers is mounted, in the child's own mount namespace.
 _PLACES = ("/tmp", "/run", "/mnt")
 _TRACEFS = "/sys/kernel/tracing"
+_MAX_FDS = 250  # SCM_MAX_FD is 253, include/net/scm.h
 
 
 def start(plan: dict, scope_define: tuple[int, int], cgroup: str) -> tuple[int, socket.socket]:
@@ -50,10 +52,10 @@ def _run(plan: dict, scope: tuple[int, int], cgroup: str, out: socket.socket) ->
     os.environ["BCC_KERNEL_SOURCE"] = _make_private()
     try:
         import bcc
-        from bcc import BPF, lib
+        from bcc import BPF
     except ImportError as exc:
         raise _NoBCC(str(exc)) from exc
-    types = btf.BTF.of_kernel()
+    types, known = btf.BTF.of_kernel(), formats.Formats(_TRACEFS + "/events")
     common = [*_cgroup_defines(types, cgroup), f"-DSANTA_SCOPE={scope[0]}", f"-DSANTA_SCOPE_ID={scope[1]}ULL"]
     _say(out, {"event": "ready", "bcc": bcc.__version__}, [])
     kept = []  # the core object must outlive the others: they share its maps
@@ -62,13 +64,13 @@ def _run(plan: dict, scope: tuple[int, int], cgroup: str, out: socket.socket) ->
             continue
         started = time.monotonic_ns()
         try:
-            module, message, fds = _load(BPF, lib, types, spec, common)
+            module, message, labels, fds = _load(BPF, types, known, spec, common)
             message["ns"] = time.monotonic_ns() - started
-            _say(out, message, fds)
+            _hand_over(out, message, labels, fds)
             if spec["name"] == "core":
                 kept.append(module)
             else:
-                module.cleanup()
+                attach.let_go(module)
         except Exception as exc:  # one probe that fails must not take the others with it
             why = f"{exc}{_tail(errors)}"
             _say(out, {"event": "probe", "name": spec["name"], "state": "failed", "why": why, "missing": []}, [])
@@ -81,44 +83,17 @@ class _NoBCC(Exception):
     """python3-bpfcc is not installed."""
 
 
-def _load(BPF, lib, types, spec: dict, common: list) -> tuple:
-    offsets = {name: types.resolve(expression) for name, expression in spec["btf"].items()}
-    missing = [name for name, value in offsets.items() if value is None]
-    lacking = [name for name in spec["needs"] if name in missing]
-    if lacking:
-        wanted = ", ".join(spec["btf"][name] for name in lacking)
-        raise LookupError(f"this kernel's BTF has no {wanted}")
-    for point in spec["attach"]:
-        kind, _, name = point.partition(":")
-        if kind == "raw_tracepoint" and types.resolve("args " + name) is None:
-            raise LookupError(f"this kernel has no tracepoint {name}")
-        if kind == "tracepoint" and not os.path.exists(f"{_TRACEFS}/events/{name.replace(':', '/')}/format"):
-            raise LookupError(f"this kernel has no tracepoint {name}")
-    flags = [f"-D{name}={btf.ABSENT if value is None else value}" for name, value in offsets.items()]
+def _load(BPF: Any, types: btf.BTF, known: formats.Formats, spec: dict, common: list) -> tuple:
+    """Compile and attach one probe: its module, the message about it, and its descriptors with their labels."""
+    found = fit.fit(spec, types, known, fit.find_function)
+    flags = [f"-D{name}={value}" for name, value in found.defines.items()]
     flags += [f"-D{name}={value}ULL" for name, value in spec["params"].items()]
-    module = BPF(text=spec["source"], cflags=common + flags + ["-Wno-unused-function"])
-    labels, fds = [], []
-    for table in spec["tables"]:
-        if table["source"] != "proc":
-            labels.append(["map", table["name"]])
-            fds.append(module[table["name"] + ("_ring" if table["source"] == "ring" else "_map")].map_fd)
-    for name in ("santa_armed", "santa_tree", "santa_tree_full") if spec["name"] == "core" else ("santa_counts",):
-        labels.append(["map", name])
-        fds.append(module[name].map_fd)
-    for name, function in module.funcs.items():
-        labels.append(["program", _program_name(name.decode())])
-        fds.append(function.fd)
-    links = list(module.raw_tracepoint_fds.values()) + list(module.tracepoint_fds.values())
-    links += [fd for fds_of in module.open_perf_events.values() for fd in fds_of.values()]
-    labels += [["link", ""]] * len(links)
-    state = "partial" if missing else "on"
-    why = "this kernel's BTF has no " + ", ".join(spec["btf"][m] for m in missing) if missing else None
-    message = {"event": "probe", "name": spec["name"], "state": state, "why": why, "missing": missing}
-    return module, dict(message, labels=labels), fds + links
-
-
-def _program_name(function: str) -> str:
-    return function.split("__", 1)[1] if function.startswith(("raw_tracepoint__", "tracepoint__")) else function
+    text = found.declarations + spec["source"]
+    module = BPF(text=text, cflags=common + flags + ["-Wno-unused-function"])
+    attach.attach(module, BPF, found.points, spec["params"], fit.find_function)
+    labels, fds = attach.handed_over(module, spec)
+    message = {"event": "probe", "name": spec["name"], "state": found.state, "why": found.why, "missing": found.missing}
+    return module, message, labels, fds
 
 
 def _cgroup_defines(types: btf.BTF, controller: str) -> list:
@@ -165,6 +140,15 @@ def _tail(errors: int) -> str:
     size = os.fstat(errors).st_size
     text = os.pread(errors, 2000, max(0, size - 2000)).decode(errors="replace").strip()
     return ": " + " | ".join(text.splitlines()[-6:]) if text else ""
+
+
+def _hand_over(out: socket.socket, message: dict, labels: list, fds: list) -> None:
+    """The message with all descriptors; those that one message can't take go ahead of it."""
+    while len(fds) > _MAX_FDS:
+        part = {"event": "more", "name": message["name"], "labels": labels[:_MAX_FDS]}
+        _say(out, part, fds[:_MAX_FDS])
+        labels, fds = labels[_MAX_FDS:], fds[_MAX_FDS:]
+    _say(out, dict(message, labels=labels), fds)
 
 
 def _say(out: socket.socket, message: dict, fds: list) -> None:

@@ -11,8 +11,8 @@ import struct
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _SYS_BPF = 321  # x86-64, linux/arch/x86/entry/syscalls/syscall_64.tbl
-(_LOOKUP, _UPDATE, _NEXT_KEY, _PROG_NEXT_ID, _INFO, _LOOKUP_BATCH, _ENABLE_STATS) = (
-    1, 2, 4, 11, 15, 24, 32,
+(_LOOKUP, _UPDATE, _DELETE, _NEXT_KEY, _PROG_NEXT_ID, _INFO, _TAKE, _LOOKUP_BATCH, _ENABLE_STATS) = (
+    1, 2, 3, 4, 11, 15, 21, 24, 32,
 )  # fmt: skip - include/uapi/linux/bpf.h, enum bpf_cmd
 _CLONE_NEWNS = 0x00020000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
@@ -44,6 +44,25 @@ def map_lookup(fd: int, key: bytes, value_bytes: int) -> bytes | None:
     return v.raw
 
 
+def map_take(fd: int, key: bytes, value_bytes: int) -> bytes | None:
+    """Remove a key of a hash; its last value, None if there was no such key.
+
+    In one step since Linux 5.14; before, what is added between the two is lost.
+    """
+    k, v = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value_bytes)
+    attr = struct.pack("<IIQQQ", fd, 0, ctypes.addressof(k), ctypes.addressof(v), 0)
+    try:
+        _bpf(_TAKE, attr)
+    except FileNotFoundError:
+        return None
+    except OSError:  # EINVAL, ENOTSUPP: this kernel can't for a hash
+        value = map_lookup(fd, key, value_bytes)
+        if value is not None:
+            _bpf(_DELETE, attr)
+        return value
+    return v.raw
+
+
 def map_next_key(fd: int, key: bytes | None, key_bytes: int) -> bytes | None:
     """The key after this one (the first, for None); None after the last."""
     after = ctypes.create_string_buffer(key_bytes)
@@ -57,7 +76,7 @@ def map_next_key(fd: int, key: bytes | None, key_bytes: int) -> bytes | None:
 
 
 class Batch:
-    """Reads a whole hash map in few calls (BPF_MAP_LOOKUP_BATCH, Linux 5.6), into buffers that are kept."""
+    """Reads a whole map in few calls (BPF_MAP_LOOKUP_BATCH), into buffers that are kept: hashes since Linux 5.6."""
 
     def __init__(self, fd: int, key_bytes: int, value_bytes: int, entries: int) -> None:
         self._fd, self._key_bytes, self._value_bytes = fd, key_bytes, value_bytes
@@ -83,25 +102,32 @@ class Batch:
                     raise OSError(error, f"bpf({_LOOKUP_BATCH}): {os.strerror(error)}")
                 done = True
             (count,) = struct.unpack_from("<I", block, 32)
-            keys, values = self._keys.raw, self._values.raw
             k, v = self._key_bytes, self._value_bytes
+            keys, values = (bytes(memoryview(b)[: count * n]) for b, n in ((self._keys, k), (self._values, v)))
             out += [(keys[i * k : i * k + k], values[i * v : i * v + v]) for i in range(count)]
             previous = token
         return out
 
 
-class ProgramCost:
-    """What the kernel says of one program: runs, run_ns and missed, None where it does not say."""
-
-    __slots__ = ("missed", "run_ns", "runs")
+class Program:
+    """One program, and what the kernel says of it, read into buffers that are kept."""
 
     def __init__(self, fd: int) -> None:
-        info = ctypes.create_string_buffer(256)
-        _, block = _bpf(_INFO, struct.pack("<IIQ", fd, 256, ctypes.addressof(info)))
-        (length,) = struct.unpack_from("<I", block, 4)
+        self._info = ctypes.create_string_buffer(256)
+        self._ask = struct.pack("<IIQ", fd, 256, ctypes.addressof(self._info)).ljust(128, b"\0")
+        self._block = ctypes.create_string_buffer(self._ask, 128)
+
+    def cost(self) -> tuple[int, int, int | None]:
+        """(ns that it ran, runs, runs that were skipped); the last None where the kernel does not say."""
+        self._block[:16] = self._ask[:16]  # the kernel writes how much it knows over how much room there is
+        ctypes.memset(self._info, 0, 256)  # and takes what is not zero for a wish
+        if _libc.syscall(_SYS_BPF, _INFO, self._block, 128) < 0:
+            error = ctypes.get_errno()
+            raise OSError(error, f"bpf({_INFO}): {os.strerror(error)}")
+        (length,) = struct.unpack_from("<I", self._block, 4)
         # struct bpf_prog_info: run_time_ns at 192, run_cnt at 200 (5.1), recursion_misses at 208 (5.12)
-        self.run_ns, self.runs, missed = struct.unpack_from("<QQQ", info, 192)
-        self.missed: int | None = missed if length >= 216 else None
+        run_ns, runs, missed = struct.unpack_from("<QQQ", self._info, 192)
+        return run_ns, runs, missed if length >= 216 else None
 
 
 def enable_stats() -> int:

@@ -33,6 +33,11 @@ class Output:
         with contextlib.suppress(OSError):  # a pipe of 64 KiB makes writer and reader take turns all the time
             fcntl.fcntl(fd, _F_SETPIPE_SZ, 1 << 20)
 
+    @property
+    def room(self) -> int:
+        """How many bytes of data can be queued now."""
+        return max(0, self.limit - self.pending)
+
     def data(self, kind: int, table: int, t_before: int, payload: bytes | bytearray, records: int) -> bool:
         """Queue a RING, MAP or PROC frame; False, and its records counted as dropped, if there is no room."""
         if self.pending + len(payload) > self.limit:

@@ -1,4 +1,4 @@
-"""Tables out of /proc: whole files, and files of each process, read as they are.
+"""Tables out of /proc: whole files, and files of each process, read as they are; and of cgroups and sockets.
 
 In: names of files. Out: {name: bytes}; a process's files are named "PID/stat". Never: parses what it sends; a file that
 is not there, or a process that is gone, is left out.
@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import os
 
-from . import mask
+from . import cgroupfs, mask, sockdiag
 
-_CMDLINE_BYTES = 4096
+_PAGE = 4096
+_LIMITS = {"cmdline": 4096}
 
 
-def read_file(path: str, limit: int = 1 << 20) -> bytes | None:
-    """The file's text, up to the limit; None if it can't be read."""
+def read_file(path: str, limit: int = 1 << 20, *, one_record: bool = False) -> bytes | None:
+    """The file's text, up to the limit; None if it can't be read.
+
+    one_record: the kernel shows it all at once, as it does what belongs to one process or one cgroup: where a page's
+    worth is not filled, that was all, and no second call is needed to see the end.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
         parts = []
+        if one_record:
+            parts.append(os.read(fd, min(limit, _PAGE)))
+            if len(parts[0]) < _PAGE:
+                return parts[0]
+            limit -= _PAGE
         while limit > 0:
             part = os.read(fd, min(limit, 65536))
             if not part:
@@ -46,6 +56,8 @@ class Table:
         self._files, self._each = spec["files"], spec["each_process"]
         self._only_changed, self._masked = spec["only_changed"], masked
         self._last: dict[int, int] = {}
+        self._sockets = spec.get("sock_diag", [])
+        self._cgroups = cgroupfs.Reader(spec["each_cgroup"], read_file) if spec.get("each_cgroup") else None
 
     def read(self, members: set | None) -> dict[str, bytes]:
         """All files; of processes only the members, where a set is given."""
@@ -54,6 +66,12 @@ class Table:
             text = read_file(path)
             if text is not None:
                 out[path] = text
+        for name in self._sockets:
+            text = sockdiag.read(name)
+            if text is not None:
+                out["sock_diag/" + name] = text
+        if self._cgroups:
+            out.update(self._cgroups.read())
         if self._each:
             now: dict[int, int] = {}
             for pid in process_ids():
@@ -65,11 +83,18 @@ class Table:
     def forget(self) -> None:
         """What was read last did not get through: send everything again next time."""
         self._last = {}
+        if self._cgroups:
+            self._cgroups.forget()
+
+    @property
+    def left_out(self) -> int:
+        """Cgroups that were too many, of all readings together."""
+        return self._cgroups.left_out if self._cgroups else 0
 
     def _read_process(self, pid: int, now: dict[int, int], out: dict[str, bytes]) -> None:
         texts = {}
         for name in self._each:
-            text = read_file(f"/proc/{pid}/{name}", _CMDLINE_BYTES if name == "cmdline" else 1 << 20)
+            text = read_file(f"/proc/{pid}/{name}", _LIMITS.get(name, 1 << 20), one_record=True)
             if text is not None:
                 texts[f"{pid}/{name}"] = mask.mask(text) if self._masked and name == "cmdline" else text
         if self._only_changed:

@@ -5,21 +5,23 @@ In: the plan, the compiler's messages. Out: frames. Never: the compiler's memory
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
 import time
 
 from .. import wire
-from . import checks, compile, drain, kernel, maps, mask, procfs, ticks
+from . import cgroups, checks, compile, drain, kernel, mappings, maps, mask, procfs, ticks
 from .line import Line, Stop
 from .output import Output
 from .scope import TREE, Scope
 
-_COMPILE_S = 120
+_COMPILE_S = 300  # for one probe; the heaviest takes 6 s of CPU time, and where it is emulated 100 s
 _PROC_FRAME = 4 << 20
 #: While so much waits to be read by Santa, events stay in the rings, as long as these are not half full.
 _ENOUGH = 1 << 20
@@ -30,7 +32,7 @@ class Recorder:
     """One recording on this node. Load, arm, then drain() and second() until finish()."""
 
     def __init__(self, plan: dict, scope: Scope, controller: str, possible_cpus: int) -> None:
-        self._plan, self._scope, self._controller, self._cpus = plan, scope, controller, possible_cpus
+        self._plan, self._scope, self.controller, self._cpus = plan, scope, controller, possible_cpus
         self.bcc: str | None = None
         self.probes: dict[str, dict] = {}  # name -> state, why, missing
         self.troubles: list[dict] = []
@@ -39,9 +41,13 @@ class Recorder:
         self._maps: list[tuple[dict, maps.Table]] = []
         self._procs: list[tuple[dict, procfs.Table]] = []
         self._core: dict[str, int] = {}
+        self._ahead: dict[str, tuple[list, list]] = {}  # of a probe: labels and descriptors that have come so far
+        self._cgroups: cgroups.Cgroups | None = None
         self._compiler = {"user_ns": 0, "system_ns": 0, "private_bytes": 0, "sent_bytes": 0}
         self._ticker = ticks.Ticker(possible_cpus, self._compiler)
         self._looked = time.monotonic()
+        self._mappings: mappings.Mappings | None = None
+        self._unmapped = ""  # why there is none, though it was asked for
 
     @property
     def tables(self) -> dict:
@@ -59,17 +65,20 @@ class Recorder:
                 self._add_procs(spec)
         if "core" not in self._plan:
             return
-        pid, messages = compile.start(self._plan, (self._scope.mode, self._scope.number), self._controller)
+        _allow_descriptors()
+        pid, messages = compile.start(self._plan, (self._scope.mode, self._scope.number), self.controller)
         messages.setblocking(False)  # socket.recv_fds() drops its flags (CPython 3.9 to 3.11 at least)
         line.watch(messages.fileno())
-        deadline = time.monotonic() + _COMPILE_S
+        deadline, known = time.monotonic() + _COMPILE_S, 0
         try:
             while self._hear(messages):
+                if len(self.probes) > known:
+                    deadline, known = time.monotonic() + _COMPILE_S, len(self.probes)
                 line.wait(deadline - time.monotonic())
                 if line.reason:
                     raise Stop(line.reason)
                 if time.monotonic() > deadline:
-                    self._fail_rest(f"compiling took more than {_COMPILE_S} s")
+                    self._fail_rest(f"compiling one took more than {_COMPILE_S} s")
                     break
         finally:
             line.unwatch(messages.fileno())
@@ -95,35 +104,42 @@ class Recorder:
             message = json.loads(data)
             if message["event"] == "done":
                 return False
+            labels, held = self._ahead.setdefault(message.get("name", ""), ([], []))
+            labels += message.get("labels", [])
+            held += fds
+            if message["event"] == "more":
+                continue
             if message["event"] == "ready":
                 self.bcc = message["bcc"]
             elif message["event"] == "failed":
                 why = message["why"]
                 self.troubles.append(checks.bcc_missing(why) if message["code"] == "no_bcc" else self._core_failed(why))
                 return False
+            elif len(labels) != len(held):
+                self._fail(message["name"], f"{len(held)} of its {len(labels)} descriptors came: too many are open")
             elif message["name"] == "core":
-                self._take_core(message, fds)
+                self._take_core(message, labels, held)
             else:
-                self._take_probe(message, fds)
+                self._take_probe(message, labels, held)
 
     def _core_failed(self, why: str) -> dict:
         if "super-user" in why or "not permitted" in why.lower():
             return checks.not_permitted(why)
         return checks.trouble("internal", f"the programs could not be compiled: {why}", fatal=True)
 
-    def _take_core(self, message: dict, fds: list) -> None:
+    def _take_core(self, message: dict, labels: list, fds: list) -> None:
         if message["state"] == "failed":
             self.troubles.append(self._core_failed(message["why"]))
             return
         for i, fd in enumerate(fds):
-            kind, name = message["labels"][i]
+            kind, name = labels[i]
             self._fds.append(fd)
             if kind == "map":
                 self._core[name] = fd
             elif kind == "program":
                 self._ticker.add_program("core/" + name, fd)
 
-    def _take_probe(self, message: dict, fds: list) -> None:
+    def _take_probe(self, message: dict, labels: list, fds: list) -> None:
         name = message["name"]
         if message["state"] == "failed":
             self._fail(name, message["why"])
@@ -133,7 +149,7 @@ class Recorder:
         tables = {t["name"]: t for t in spec["tables"]}
         self._add_procs(spec)
         for i, fd in enumerate(fds):
-            kind, label = message["labels"][i]
+            kind, label = labels[i]
             self._fds.append(fd)
             if kind == "program":
                 self._ticker.add_program(f"{name}/{label}", fd)
@@ -147,7 +163,10 @@ class Recorder:
 
     def _add_procs(self, spec: dict) -> None:
         masked = bool(self._plan.get("mask", True))
-        self._procs += [(t, procfs.Table(t, masked=masked)) for t in spec["tables"] if t["source"] == "proc"]
+        for table in spec["tables"]:
+            if table["source"] == "proc":
+                self._procs.append((table, procfs.Table(table, masked=masked)))
+                self._ticker.add_proc(table, self._procs[-1][1])
 
     def _fail(self, name: str, why: str) -> None:
         self.probes[name] = {"state": "failed", "why": why, "missing": []}
@@ -178,6 +197,14 @@ class Recorder:
             except OSError:
                 pass  # not allowed to: runs and times are unknown, which a tick says
             self._scope.fill_tree(self._core["santa_tree"])
+            met, entries = self._core["santa_cgroups_met"], self._plan["core"]["cgroups"]
+            self._cgroups = cgroups.Cgroups(self._core["santa_cgroups"], met, entries)
+        if self._plan.get("mappings"):
+            try:
+                self._mappings = mappings.Mappings()
+                self._mappings.begin(self._scope.members())
+            except OSError as exc:
+                self._unmapped = str(exc)
         self._ticker.begin()
         return ticks.arm(self._core["santa_armed"]) if self._core else time.monotonic_ns()
 
@@ -190,6 +217,9 @@ class Recorder:
         """The first readings, from which differences are taken: maps were empty when the gate opened."""
         for spec, _ in self._maps:
             out.data(wire.MAP, spec["id"], armed_ns, b"", 0)
+        if self._unmapped:
+            why = f"which files processes map can't be seen, so frames of programs have no names: {self._unmapped}"
+            out.message(wire.TROUBLE, time.monotonic_ns(), checks.trouble("no_mappings", why))
         self._read_procs(out, first=True)
 
     def drain(self, out: Output, *, edge: bool = False, last: bool = False) -> float:
@@ -214,6 +244,12 @@ class Recorder:
                     out.data(wire.RING, spec["id"], ring.mark, taken, records)
                     out.flush()
                 first = False
+        if self._mappings is not None:
+            for piece in self._mappings.take():
+                records = wire.pack_files({"mappings": piece})
+                out.data(wire.PROC, wire.MAPPED, time.monotonic_ns(), records, mappings.count(piece))
+                out.flush()
+            fullest = max(fullest, self._mappings.fill)
         rate = fullest / max(now - self._looked, 0.001)
         self._looked = now
         return min(max(0.2 / rate, _FAST_S), _SLOW_S) if rate else _SLOW_S
@@ -223,8 +259,11 @@ class Recorder:
         self.drain(out, edge=True, last=last)
         for spec, table in self._maps:
             now = time.monotonic_ns()
-            out.data(wire.MAP, spec["id"], now, table.read(), 0)
+            if out.data(wire.MAP, spec["id"], now, table.read(), 0):
+                for payload in table.evict(out.room):
+                    out.data(wire.MAP, spec["id"], now, payload, 0)
         self._read_procs(out, first=False)
+        self._send_cgroups(out)
         out.message(wire.TICK, time.monotonic_ns(), self._ticker.tick(out, self._selfcheck, ping))
         self._say_if_tree_is_full(out)
         out.flush()
@@ -250,6 +289,15 @@ class Recorder:
                         table.forget()
                 out.flush()
 
+    def _send_cgroups(self, out: Output) -> None:
+        """The paths of the cgroups that were met since: after the records that name them, before the tick."""
+        if self._cgroups is None:
+            return
+        for part in self._cgroups.fresh():
+            if not out.data(wire.MAP, wire.CGROUPS, time.monotonic_ns(), part, 0):
+                self._cgroups.forget()
+        self._cgroups.make_room()
+
     def _say_if_tree_is_full(self, out: Output) -> None:
         if self._scope.mode != TREE or any(t["code"] == "scope_full" for t in self.troubles):
             return
@@ -260,14 +308,23 @@ class Recorder:
             out.message(wire.TROUBLE, time.monotonic_ns(), self.troubles[-1])
 
 
+def _allow_descriptors() -> None:
+    """As many as may be: each perf event takes one on each CPU."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _parts(files: dict) -> list:
     """The files in groups that fit in a frame each; one group even where there is no file."""
     parts: list[dict] = [{}]
-    size = 0
+    size, last = 0, ""
     for name, text in files.items():
-        if parts[-1] and size + len(text) > _PROC_FRAME:
+        of = name.rpartition("/")[0]  # a process, or a cgroup: its files stay together
+        if parts[-1] and size + len(text) > _PROC_FRAME and of != last:
             parts.append({})
             size = 0
+        last = of
         parts[-1][name] = text
         size += len(name) + len(text) + 6
     return parts

@@ -25,6 +25,21 @@ typedef _Bool bool;
 #define true 1
 #define false 0
 #define NULL ((void *)0)
+#include <uapi/linux/ptrace.h>
+#endif
+"""
+
+#: What programs of uprobes and of perf events get: uapi/asm/ptrace.h, uapi/linux/bpf_perf_event.h.
+_PTRACE = """\
+#ifndef SANTA_PTRACE
+#define SANTA_PTRACE
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+};
+struct bpf_perf_event_data {
+	struct pt_regs regs;
+	unsigned long long sample_period, addr;
+};
 #endif
 """
 
@@ -39,5 +54,5 @@ HEADERS = {
     "include/uapi/linux/bpf_common.h": "",
     "include/uapi/linux/if_ether.h": "",
     "include/uapi/linux/if_packet.h": "",
-    "include/uapi/linux/ptrace.h": "",
+    "include/uapi/linux/ptrace.h": _PTRACE,
 }

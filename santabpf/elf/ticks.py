@@ -11,6 +11,7 @@ import resource
 import struct
 import time
 
+from .. import wire
 from . import kernel, maps, procfs
 from .output import Output
 
@@ -59,6 +60,7 @@ class Ticker:
         self._cpus = possible_cpus
         self._compiler = compiler
         self._counts: list[tuple[int, list[dict]]] = []  # santa_counts of a probe, and its tables in order
+        self._procs: list[tuple[dict, procfs.Table]] = []
         self._programs: dict[str, int] = {}
         self._start: dict[str, kernel.ProgramCost] = {}
         self._transport = find_transport()
@@ -68,21 +70,25 @@ class Ticker:
 
     def add_probe(self, counts_fd: int, tables: list) -> None:
         """A probe's own counters: three for each of its tables."""
-        self._counts.append((counts_fd, tables))
+        self._counts.append((maps.Counters(counts_fd, 3 * len(tables), self._cpus), tables))
+
+    def add_proc(self, spec: dict, table: procfs.Table) -> None:
+        """A table that is read out of /proc."""
+        self._procs.append((spec, table))
 
     def add_program(self, name: str, fd: int) -> None:
         """A program, by the name "probe/function"."""
-        self._programs[name] = fd
+        self._programs[name] = kernel.Program(fd)
 
     def begin(self) -> None:
         """From now on things count."""
-        self._start = {name: kernel.ProgramCost(fd) for name, fd in self._programs.items()}
+        self._start = {name: program.cost() for name, program in self._programs.items()}
 
     def tick(self, out: Output, selfcheck: bool, ping: tuple) -> dict:
         """The JSON of one TICK. ping: how many came, and the monotonic ns of the last."""
         loss, truth = {}, {}
-        for fd, tables in self._counts:
-            sums = maps.per_cpu_sums(fd, 3 * len(tables), self._cpus)
+        for counters, tables in self._counts:
+            sums = counters.sums()
             for i, table in enumerate(tables):
                 loss[table["name"]] = {
                     "reserve_failed": sums[3 * i],
@@ -90,19 +96,24 @@ class Ticker:
                     "buffer_dropped": out.dropped.get(table["id"], 0),
                 }
                 truth[table["name"]] = sums[3 * i + 2]
+        if out.dropped.get(wire.MAPPED):
+            loss["mappings"] = {"reserve_failed": 0, "map_full": 0, "buffer_dropped": out.dropped[wire.MAPPED]}
+        for spec, reader in self._procs:
+            dropped = out.dropped.get(spec["id"], 0)
+            if reader.left_out or dropped:
+                loss[spec["name"]] = {"reserve_failed": 0, "map_full": reader.left_out, "buffer_dropped": dropped}
         costs, parts = self._program_costs(), self._parts(out)
         message = dict(read_clock(), ping=ping, loss=loss, programs=costs, parts=parts, dead_probes=self.dead)
         return dict(message, truth=truth) if selfcheck else message
 
     def _program_costs(self) -> dict:
         out = {}
-        for name, fd in self._programs.items():
-            start, now = self._start[name], kernel.ProgramCost(fd)
-            missed = None if now.missed is None or start.missed is None else now.missed - start.missed
+        for name, program in self._programs.items():
+            (then_ns, then_runs, then_missed), (run_ns, runs, missed) = self._start[name], program.cost()
             out[name] = {
-                "runs": now.runs - start.runs if self.timed else None,
-                "run_ns": now.run_ns - start.run_ns if self.timed else None,
-                "missed": missed,
+                "runs": runs - then_runs if self.timed else None,
+                "run_ns": run_ns - then_ns if self.timed else None,
+                "missed": None if missed is None or then_missed is None else missed - then_missed,
             }
         return out
 

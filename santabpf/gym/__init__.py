@@ -5,6 +5,7 @@
     guardian.py, cell.py   the two processes behind a cell; stdlib only, and nothing of SantaBPF
     groups.py              where cells find their control groups
     variants.py            what a scenario's folder can provoke
+    matrix.py              all of it, judged by all scenarios: how often verdicts are right
 
 In: a scenario's folder. Out: a recording and whether its verdict is the expected one. Never: leaves anything behind.
 """
@@ -15,10 +16,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .matrix import Accuracy, gym
     from .run import DrillResult, Provoked, drill, reproduce
 
-_HOME = {"DrillResult": "run", "Provoked": "run", "drill": "run", "reproduce": "run"}
-__all__ = ["DrillResult", "Provoked", "drill", "reproduce"]
+_HOME = {
+    "Accuracy": "matrix", "DrillResult": "run", "Provoked": "run", "drill": "run", "gym": "matrix", "reproduce": "run",
+}  # fmt: skip
+__all__ = ["Accuracy", "DrillResult", "Provoked", "drill", "gym", "reproduce"]
 
 
 def __getattr__(name: str) -> Any:

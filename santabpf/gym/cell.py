@@ -6,6 +6,9 @@ to a pipe. Never: imports anything but the standard library, or lives longer tha
 The cell is a mount, pid, network, UTS and IPC namespace. Every file system in it is read-only but for one tmpfs, which
 is /tmp, /var/tmp and /dev/shm at once; the network is a loopback of its own; the host is called "drill". When this
 process ends, the kernel kills everything in the cell, and the tmpfs is gone with the last of it.
+
+A script is root in there and may mount more: a small tmpfs that takes set-user-ID bits (/tmp takes none), files laid
+over those of /etc. That is in the cell's mount namespace only, and goes with it.
 """
 
 from __future__ import annotations
@@ -74,7 +77,7 @@ def shut(config: dict[str, Any]) -> None:
     for leaf in config["leaves"]:
         with open(f"{leaf}/cgroup.procs", "w") as file:
             file.write("0")
-    os.sched_setaffinity(0, {config["cpu"]})
+    os.sched_setaffinity(0, config["allowed"])
     with open("/proc/self/comm", "w") as file:
         file.write(NAME)
     hide_command_line()

@@ -18,25 +18,24 @@ import json
 import os
 import queue
 import re
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import BadUsage, CannotContain
+from ..transport import Transport
 from ..units import MIB
 from .cell import HOME
-from .groups import parse_trees, plan_groups
+from .groups import parse_trees, pick_cpus, plan_groups
+from .link import PATIENCE_S, SILENCE_S, Child, Link, Remote
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _FILES_MAX = 1 * MIB
-_PATIENCE_S = 20.0
-_GUARDIAN = "import sys; sys.path.insert(0, sys.argv[1]); from santabpf.gym.guardian import main; main()"
 _REFUSAL = "a drill can't be kept within bounds here"
 ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -56,6 +55,8 @@ class Limits:
     disk_bytes: int = 64 * MIB  # all it can write
     files: int = 16384
     processes: int = 256  # threads are counted too
+    cpus: int = 1  # those with the highest numbers; fewer where the machine has fewer
+    cpu_percent: int = 0  # of one CPU, in periods of 100 ms, and before all others; 0: what there is
     network: Literal["own", "host"] = "own"  # own: nothing but a loopback of its own
 
 
@@ -103,40 +104,55 @@ class Script:
 class Cell:
     """A running cell. cgroup: the folder of its control group, good as {"cgroup": ...} of a recording's scope."""
 
-    def __init__(self, name: str, limits: Limits) -> None:
+    def __init__(self, name: str, limits: Limits, transport: Transport | None = None) -> None:
         self.name, self.limits = name, limits
         self.ended = ""  # why the cell ended: closed, time, died
         self.clean = False  # the guardian saw its groups go
         self._scripts: dict[int, Script] = {}
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
-        self._lock = threading.Lock()
         self._over = threading.Event()
-        cpu = max(os.sched_getaffinity(0))
-        trees = parse_trees(_own("cgroup"), _own("mountinfo"))
-        # -I -S: neither the environment nor site-packages get a say; its own session: Ctrl-C is for the runner alone.
-        self._guardian = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _GUARDIAN, str(Path(__file__).parents[2])],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-        )
-        self.guardian_pid = self._guardian.pid
-        try:
-            plan = plan_groups(trees, name, str(self.guardian_pid), limits.memory_bytes, limits.processes, cpu)
-        except CannotContain:
-            self._guardian.communicate()
-            raise
-        self._groups = [asdict(group) for group in plan.groups]
-        self.cgroup = plan.identity
-        self._send({"groups": self._groups, "runner": os.getpid(), "cpu": cpu, **asdict(limits)})
+        self._groups: list[dict[str, Any]] = []
+        self._on_this_machine = transport is None
+        self._link: Link = self._begin_here() if transport is None else self._begin_there(transport)
         self._listener = threading.Thread(target=self._listen, name="santabpf-cell", daemon=True)
         self._listener.start()
-        first = self._wait_for("ready", "refused")
+        first: dict[str, Any] = {}
+        while not {"ready", "refused"} & first.keys():
+            first = self._wait_for("planned", "ready", "refused")
+            self._groups = first.get("planned", self._groups)
         if "refused" in first:
             self.close()
-            raise CannotContain(f"{_REFUSAL}: {first['refused']}")
+            raise CannotContain(f"{_REFUSAL}: {first['refused'].removeprefix(f'{_REFUSAL}: ')}")
+        self.cgroup: str = self._groups[0]["leaf"]
+
+    def _begin_here(self) -> Link:
+        """A guardian on this machine, told where its groups go."""
+        cpus = pick_cpus(self.limits.cpus)
+        trees = parse_trees(_own("cgroup"), _own("mountinfo"))
+        link = Child()
+        self.guardian_pid = link.pid
+        try:
+            plan = plan_groups(trees, key=str(link.pid), cpus=cpus, **self._plan())
+        except CannotContain:
+            link.hang_up()
+            list(link.lines())
+            raise
+        self._groups = [asdict(group) for group in plan.groups]
+        config = {"groups": self._groups, "runner": os.getpid(), "silence_s": 0, "allowed": cpus}
+        link.send(_line(config | asdict(self.limits)))
+        return link
+
+    def _begin_there(self, transport: Transport) -> Link:
+        """A guardian on another node, which finds out by itself where its groups go."""
+        link = Remote(transport)
+        link.send(_line({"plan": self._plan(), "runner": 0, "silence_s": SILENCE_S} | asdict(self.limits)))
+        return link
+
+    def _plan(self) -> dict[str, Any]:
+        """What decides where its groups go, but for what only the machine itself can tell."""
+        limits = self.limits
+        bounds = {"memory_bytes": limits.memory_bytes, "processes": limits.processes, "cpu_percent": limits.cpu_percent}
+        return {"name": self.name} | bounds
 
     def start(self, script: Path, args: Sequence[str] = ()) -> Script:
         """Run a script, copied into the cell with the files and folders beside it. It gets no more than a bare PATH.
@@ -160,62 +176,43 @@ class Cell:
 
     def close(self) -> None:
         """End the cell and everything in it; returns when it is gone. Never raises."""
-        self._hang_up()
-        if not self.clean:
+        self._link.hang_up()
+        self._listener.join()
+        if not self.clean and self._on_this_machine:
             from .guardian import remove_groups
 
-            self.clean = remove_groups(self._groups, _PATIENCE_S)
-
-    def _hang_up(self) -> None:
-        with self._lock, suppress(OSError):
-            assert self._guardian.stdin is not None
-            self._guardian.stdin.close()
-        try:
-            self._guardian.wait(_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._guardian.kill()  # the kernel then kills the cell
-            self._guardian.wait()
-        self._listener.join()
-
-    def _send(self, message: dict[str, Any]) -> None:
-        stdin = self._guardian.stdin
-        assert stdin is not None
-        with self._lock, suppress(BrokenPipeError, ValueError):  # the listener tells what became of the guardian
-            stdin.write(json.dumps(message).encode() + b"\n")
-            stdin.flush()
+            self.clean = remove_groups(self._groups, PATIENCE_S)
 
     def _order(self, message: dict[str, Any]) -> None:
         if self._over.is_set():
             raise CannotContain(f"the cell of {self.name} has ended: {_ENDS.get(self.ended, self.ended)}")
-        self._send(message)
+        self._link.send(_line(message))
 
     def _wait_for(self, *kinds: str) -> dict[str, Any]:
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 answer = self._answers.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                return {"refused": f"its guardian did not answer for {_PATIENCE_S:g} s"}
+                return {"refused": f"its guardian did not answer for {PATIENCE_S:g} s"}
             if any(kind in answer for kind in kinds):
                 return answer
 
     def _listen(self) -> None:
         """Take what the guardian says, until it says no more."""
-        assert self._guardian.stdout is not None
         output = ""
-        for line in self._guardian.stdout:
+        for line in self._link.lines():
             answer = json.loads(line)
             if "exited" in answer:
                 self._finish(answer["exited"], Ended(answer["code"], answer["output"], answer.get("why", "")))
             if "ended" in answer:
                 self.ended, self.clean, output = answer["ended"], answer["clean"], answer["output"]
             self._answers.put(answer)
-        self._guardian.stdout.close()
-        self.ended = self.ended or "killed"
+        self.ended = self.ended or ("lost" if self._link.lost else "killed")
         for number in self._scripts:
             self._finish(number, Ended(None, output, _ENDS.get(self.ended, self.ended)))
         self._over.set()
-        self._answers.put({"ended": self.ended, "refused": "its guardian was killed"})
+        self._answers.put({"ended": self.ended, "refused": self._link.lost or _ENDS["killed"]})
 
     def _finish(self, number: int, ended: Ended) -> None:
         script = self._scripts[number]
@@ -229,7 +226,13 @@ _ENDS = {
     "time": "its time was over",
     "died": "its first process was killed",
     "killed": "its guardian was killed",
+    "silence": "its guardian heard nothing for some seconds",
+    "lost": "the connection broke, and its guardian has ended it there",
 }
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"
 
 
 def _own(name: str) -> str:
@@ -254,15 +257,18 @@ def _pack(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def contain(name: str, limits: Limits | None = None) -> Iterator[Cell]:
-    """A cell for as long as the `with` lasts. Raises CannotContain, with one sentence that says what is missing."""
+def contain(name: str, limits: Limits | None = None, transport: Transport | None = None) -> Iterator[Cell]:
+    """A cell for as long as the `with` lasts: on this machine, or where a transport leads.
+
+    Raises CannotContain, with one sentence that says what is missing.
+    """
     if not _NAME.fullmatch(name):
         raise BadUsage(f"a cell's name must match [a-z][a-z0-9_-]*, not {name!r}")
-    if sys.platform != "linux":
+    if transport is None and sys.platform != "linux":
         raise CannotContain(f"{_REFUSAL}: it needs Linux")
-    if os.geteuid() != 0:
+    if transport is None and os.geteuid() != 0:
         raise CannotContain(f"{_REFUSAL}: it needs root, for namespaces and control groups")
-    cell = Cell(name, limits or Limits())
+    cell = Cell(name, limits or Limits(), transport)
     try:
         yield cell
     finally:

@@ -10,7 +10,7 @@ processes cannot give limits to groups below it, so there the drill's group lies
 
 from __future__ import annotations
 
-import os.path
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from ..errors import CannotContain
 
 PREFIX = "santabpf-drill-"
 NEEDED = ("memory", "pids")
+PERIOD_US = 100_000  # in which a group may use a percentage of one CPU; the kernel's own default
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,20 @@ def _unescape(field: str) -> str:
     return field.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
 
 
-def _read(path: str) -> str:
+def pick_cpus(count: int) -> list[int]:
+    """The CPUs a drill may use: those with the highest numbers of those that this process may."""
+    return sorted(os.sched_getaffinity(0))[-count:]
+
+
+def _quota_us(cpu_percent: int) -> int:
+    """CPU time in each period."""
+    return PERIOD_US * cpu_percent // 100
+
+
+def read(path: str) -> str:
+    """A file's text, stripped; '' when there is none."""
     try:
-        return Path(path).read_text(encoding="ascii").strip()
+        return Path(path).read_text(encoding="utf-8", errors="surrogateescape").strip()
     except OSError:
         return ""
 
@@ -95,10 +107,13 @@ def plan_groups(
     key: str,
     memory_bytes: int,
     processes: int,
-    cpu: int,
-    read: Callable[[str], str] = _read,
+    cpus: list[int],
+    cpu_percent: int = 0,
+    read: Callable[[str], str] = read,
 ) -> Plan:
     """Folders and limits for one drill, called santabpf-drill-<key>/<name> in each tree.
+
+    A drill with a share of a CPU gets that first, whoever else wants it: it waits for its limit, not for others.
 
     read gives a file's text, stripped, and '' when there is none. Raises CannotContain with the controller that lacks.
     """
@@ -115,20 +130,36 @@ def plan_groups(
             limited["memory"] = Group(top, leaf, tuple(writes))
         if "pids" in tree.controllers and "pids" not in limited:
             limited["pids"] = Group(top, leaf, ((f"{leaf}/pids.max", str(processes)),))
+        if "cpu" in tree.controllers and "cpu" not in limited and cpu_percent:
+            period, quota = f"{leaf}/cpu.cfs_period_us", f"{leaf}/cpu.cfs_quota_us"
+            values = ((f"{top}/cpu.shares", "262144"), (period, str(PERIOD_US)), (quota, str(_quota_us(cpu_percent))))
+            limited["cpu"] = Group(top, leaf, values)
+        if "cpuacct" in tree.controllers and "cpuacct" not in limited and cpu_percent:
+            limited["cpuacct"] = Group(top, leaf, ())  # so that what is used stands beside the quota
         if "cpuset" in tree.controllers and "cpuset" not in limited:
             mems = read(f"{tree.own}/cpuset.mems")
-            values = (("cpus", str(cpu)), ("mems", mems))
-            pairs = [(f"{at}/cpuset.{what}", value) for at in (top, leaf) for what, value in values]
+            both = (("cpus", ",".join(map(str, cpus))), ("mems", mems))
+            pairs = [(f"{at}/cpuset.{what}", value) for at in (top, leaf) for what, value in both]
             limited["cpuset"] = Group(top, leaf, tuple(pairs))
     second = next((tree for tree in trees if tree.version == 2), None)
-    identity = _identity(second, name, key, limited, memory_bytes, processes, cpu, read)
-    lacking = [controller for controller in NEEDED if controller not in limited]
+    needed = (*NEEDED, "cpu") if cpu_percent else NEEDED
+    files = {
+        "memory": [("memory.max", str(memory_bytes)), ("memory.swap.max", "0")],
+        "pids": [("pids.max", str(processes))],
+        "cpuset": [("cpuset.cpus", ",".join(map(str, cpus)))],
+        "cpu": [("cpu.weight", "10000"), ("cpu.max", f"{_quota_us(cpu_percent)} {PERIOD_US}")] if cpu_percent else [],
+    }
+    identity = _identity(second, name, key, limited, needed, files, read)
+    lacking = [controller for controller in needed if controller not in limited]
     if lacking:
         raise CannotContain(
             f"a drill can't be kept within bounds here: no control group below ours can limit {' and '.join(lacking)}"
         )
     groups: list[Group] = []
-    for group in [*([identity] if identity else []), *(limited[n] for n in (*NEEDED, "cpuset") if n in limited)]:
+    for group in [
+        *([identity] if identity else []),
+        *(limited[n] for n in (*needed, "cpuacct", "cpuset") if n in limited),
+    ]:
         same = next((i for i, other in enumerate(groups) if other.leaf == group.leaf), None)
         if same is None:
             groups.append(group)
@@ -142,15 +173,14 @@ def _identity(
     name: str,
     key: str,
     limited: dict[str, Group],
-    memory_bytes: int,
-    processes: int,
-    cpu: int,
+    needed: tuple[str, ...],
+    values: dict[str, list[tuple[str, str]]],
     read: Callable[[str], str],
 ) -> Group | None:
     """The group in the version 2 tree; fills `limited` with what version 1 does not limit. None without such a tree."""
     if tree is None:
         return None
-    wanted = {n for n in NEEDED if n not in limited}
+    wanted = {n for n in needed if n not in limited}
     parent = tree.own
     while wanted - set(read(f"{parent}/cgroup.subtree_control").split()) and parent != tree.mount:
         parent = os.path.dirname(parent)
@@ -158,14 +188,10 @@ def _identity(
     if wanted - given:
         parent = tree.own
     top = f"{parent}/{PREFIX}{key}"
-    values = {
-        "memory": [(f"{top}/memory.max", str(memory_bytes)), (f"{top}/memory.swap.max", "0")],
-        "pids": [(f"{top}/pids.max", str(processes))],
-        "cpuset": [(f"{top}/cpuset.cpus", str(cpu))],
-    }
     writes: list[tuple[str, str]] = []
-    for controller, pairs in values.items():
-        if controller in given and controller not in limited:
+    for controller, files in values.items():
+        if files and controller in given and controller not in limited:
+            pairs = [(f"{top}/{file}", value) for file, value in files]
             writes += pairs
             limited[controller] = Group(top, f"{top}/{name}", tuple(pairs))
     return Group(top, f"{top}/{name}", tuple(writes))

@@ -1,11 +1,13 @@
 """The process that stands between a drill's runner and its cell, and cleans up whatever happens to the runner.
 
 In: one line of JSON with the cell's groups and limits, then orders, on standard input. Out: answers, as lines of JSON,
-on standard output. Never: imports anything but the standard library and cell.py; runs anything of the drill itself.
+on standard output. Never: imports anything but the standard library, cell.py and, for a runner on another node,
+groups.py; runs anything of the drill itself.
 
-It ends the cell (kills what runs there, removes the control groups) when the runner hangs up or dies, when the time is
-over, on SIGTERM, or when the cell's first process ends. When the guardian itself is killed, the kernel kills the cell;
-then the empty control groups stay, unlocked, until the runner's clean-up or the next drill on this machine.
+It ends the cell (kills what runs there, removes the control groups) when the runner hangs up or dies, or, from another
+node, is not heard of for some seconds; when the time is over, on SIGTERM, or when the cell's first process ends. When
+the guardian itself is killed, the kernel kills the cell; then the empty control groups stay, unlocked, until the
+runner's clean-up or the next drill on this machine.
 """
 
 from __future__ import annotations
@@ -124,7 +126,7 @@ class Guardian:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
-        self.groups: list[dict[str, Any]] = config["groups"]
+        self.groups: list[dict[str, Any]] = config.get("groups", [])
         self.output = b""
         self.reason = ""
 
@@ -132,6 +134,8 @@ class Guardian:
         """Make the cell, serve it, end it. orders: what came on standard input after the configuration."""
         init = 0
         try:
+            if "plan" in self.config:
+                self._plan()
             sweep(self.groups)
             lock = make_groups(self.groups)
             self.sock, inner = socket.socketpair()
@@ -162,18 +166,38 @@ class Guardian:
             clean = remove_groups(self.groups, CLEAN_S)
             tell({"ended": self.reason, "clean": clean, "output": self.output.decode("utf-8", "backslashreplace")})
 
+    def _plan(self) -> None:
+        """Find out where groups can be made here; the runner, on another node, could not. Tells the runner."""
+        from ..errors import CannotContain
+        from . import groups
+
+        try:
+            texts = [groups.read(f"/proc/self/{name}") for name in ("cgroup", "mountinfo")]
+            self.config["allowed"] = groups.pick_cpus(self.config["cpus"])
+            plan = groups.plan_groups(
+                groups.parse_trees(*texts), key=str(os.getpid()), cpus=self.config["allowed"], **self.config["plan"]
+            )
+        except CannotContain as exc:
+            raise cell.Refused(exc.message) from exc
+        self.groups = [vars(group) for group in plan.groups]
+        tell({"planned": self.groups})
+
     def _serve(self, init: int, orders: bytes) -> None:
-        runner = os.pidfd_open(self.config["runner"])  # a forked child of the runner may keep our pipe open
+        # a forked child of the runner may keep our pipe open; on another node there is no runner, but its pings
+        runner = os.pidfd_open(self.config["runner"]) if self.config["runner"] else -1
+        silence = self.config["silence_s"] or float("inf")
         first = os.pidfd_open(init)
         deadline = time.monotonic() + self.config["seconds"]
+        heard = time.monotonic()
         poll = select.poll()
-        for fd in (0, runner, first, self.sock.fileno(), self.pipe):
+        for fd in (0, first, self.sock.fileno(), self.pipe, *([runner] if runner >= 0 else [])):
             poll.register(fd, select.POLLIN)
         answers = b""
         if orders:
             self.sock.sendall(orders)
         while not self.reason:
-            ready = {fd for fd, _ in poll.poll(max(0, int((deadline - time.monotonic()) * 1000)))}
+            until = min(deadline, heard + silence)
+            ready = {fd for fd, _ in poll.poll(max(0, int((until - time.monotonic()) * 1000)))}
             if self.pipe in ready and not self._drain():
                 poll.unregister(self.pipe)
             if self.sock.fileno() in ready:
@@ -183,6 +207,7 @@ class Guardian:
                     self._answer(json.loads(line))
             if 0 in ready:
                 data = os.read(0, 1 << 20)
+                heard = time.monotonic()
                 if data:
                     self.sock.sendall(data)
                 else:
@@ -193,6 +218,8 @@ class Guardian:
                 self.reason = "died"
             elif time.monotonic() >= deadline and not self.reason:
                 self.reason = "time"
+            elif time.monotonic() >= heard + silence and not self.reason:
+                self.reason = "silence"
 
     def _answer(self, answer: dict[str, Any]) -> None:
         self._drain()

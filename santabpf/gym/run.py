@@ -1,31 +1,36 @@
 """A drill: provoke a scenario in a cell, record the cell, judge the recording, and compare with what must come out.
 
-In: the name of a scenario. Out: a DrillResult. Never: provokes anything outside of a cell, or on another node.
+In: the name of a scenario. Out: a DrillResult. Never: provokes anything outside of a cell, or on another node without
+having said what it will do there and been allowed to.
 """
 
 from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadUsage, CannotProvoke
 from ..scenarios import get_scenario
-from ..units import SECOND
+from ..transport import open_transport
+from ..units import SECOND, format_bytes
 from .contain import Ended, Limits, Script, contain
 from .variants import Variant, get_variant
 
 if TYPE_CHECKING:
     from ..recording import Recording, Writer
-    from ..verdict import Verdict
+    from ..verdict import State, Verdict
 
 QUIET_S = 3  # watched before the fault, so that its onset can be seen
 AFTER_S = 2  # and after it
 SECONDS_MAX = 600
 _SETUP_S = 60  # for the script's own preparations, the recorder's start and what is in flight at the end
+_SETUP_THERE_S = 300  # the same on another node, which may be slow
 _NOT_INSTALLED = 77
 
 
@@ -39,6 +44,9 @@ class DrillResult:
     expected: str
     recording: Recording | None
     report: Path | None
+    states: dict[str, State] = field(default_factory=dict)  # of all scenarios that judged it
+    delay_ns: int | None = None  # from the moment at which it was provoked to the alarm; None where there was none
+    core_percent: float | None = None  # what recording it took of one core: the elf and its programs
 
     @property
     def ok(self) -> bool:
@@ -55,6 +63,7 @@ class DrillResult:
             "ok": self.ok,
             "recording": None if self.recording is None else str(self.recording.path),
             "report": None if self.report is None else str(self.report),
+            "delay_ns": self.delay_ns,
         }
 
     def to_text(self) -> str:
@@ -99,51 +108,99 @@ def drill(
     node: str = "local",
     keep: str | Path | None = None,
     report: str | Path | None = None,
+    judged: Sequence[str] = (),
     progress: bool = False,
+    ask: Callable[[str], bool] | None = None,
+    **ssh: Any,
 ) -> DrillResult:
     """Provoke a scenario for real, record it, and see whether the verdict is right.
 
     variant   one of its faults, or a look-alike that must stay quiet; the first fault by default
     seconds   how long it is provoked; some quiet seconds come before and after
-    node      only "local" for now
+    node      where: "local", or what `ssh` would take
     keep      keep the recording, anonymised, in this new folder
     report    write its postmortem to this file
+    judged    other scenarios: what they need is recorded too, and the result tells what they say
+    ask       for another node than local: is told what will be done there, and says whether it may be
+    ssh       accept_new, config, ...: see transport.ssh.SSH
 
-    Raises: BadUsage, CannotContain, CannotProvoke, and as record() does.
+    Raises: BadUsage, CannotContain, CannotProvoke (also when it may not), and as record() does.
     """
     chosen = get_scenario(scenario)
     planned = get_variant(chosen.folder, variant)
     _check_seconds(seconds)
-    if node != "local":
-        raise BadUsage(
-            f"a drill on {node!r} is not possible: drills are provoked on this machine only; leave --node out"
-        )
     if keep is not None and Path(keep).exists():
         raise BadUsage(f"{keep} exists already; a recording needs a new folder")
+    is_here = node == "local"
+    limits = _limits(planned, seconds, _SETUP_S if is_here else _SETUP_THERE_S)
+    if not is_here and (ask is None or not ask(announce(node, chosen.name, planned, seconds, limits))):
+        raise CannotProvoke(f"drill {chosen.name}, {planned.name}: not allowed on {node}, so nothing was done there")
     from ..record import record
     from ..recording import open as open_recording
     from ..recording.share import share
 
     with tempfile.TemporaryDirectory(prefix="santabpf-drill-") as folder:
         path = Path(folder) / f"{chosen.name}-{planned.name}"
-        with contain(chosen.name, _limits(seconds)) as cell:
-            conductor = _Conductor(cell.start(planned.script, [*planned.args, str(seconds)]))
+        with (
+            nullcontext() if is_here else open_transport(node, **ssh) as transport,
+            contain(chosen.name, limits, transport) as cell,
+        ):
+            conductor = _Conductor(cell.start(planned.script, [*planned.args, str(seconds)]), chosen.name, planned)
             made = record(
-                {"node-1": "local"},
-                [scenario],
-                duration=QUIET_S + seconds + AFTER_S + _SETUP_S,
+                {"node-1": node},
+                [scenario, *judged],
+                duration=limits.seconds,
                 out=path,
                 scope={"cgroup": cell.cgroup},
                 progress=progress,
                 stop=conductor.stop,
                 on_second=conductor.look,
+                **ssh,
             )
             conductor.check(planned, chosen.name)
         if keep is not None:
             made = share(made, keep)
-        verdict, written = _judge(made, scenario, report)
+        verdicts, written = _judge(made, dict.fromkeys([chosen.name, *judged]), report)
+        cost = _core_percent(made)
+    own = next(v for v in verdicts if v.scenario == chosen.name)
     kept = None if keep is None else open_recording(keep)
-    return DrillResult(chosen.name, planned.name, verdict, planned.expected, kept, written)
+    states = {v.scenario: v.state for v in verdicts}
+    return DrillResult(
+        chosen.name, planned.name, own, planned.expected, kept, written, states, _delay(own, made.info["drill"]), cost
+    )
+
+
+def _delay(verdict: Verdict, told: dict[str, Any] | None) -> int | None:
+    """From what was provoked to the alarm, where that came after it."""
+    seen, began = verdict.detected, (told or {}).get("onset_ns")
+    if verdict.state != "fired" or seen is None or seen.raised_ns is None or began is None:
+        return None
+    return max(0, seen.raised_ns - int(began))
+
+
+_COST = """
+    select sum(coalesce(run_ns, 0) + coalesce(user_ns, 0) + coalesce(system_ns, 0))::bigint as cpu_ns,
+        (max(ts_ns) - min(ts_ns))::bigint as span_ns
+    from receipt where part = 'elf' or part like 'program:%'
+"""
+
+
+def _core_percent(recording: Recording) -> float | None:
+    row = recording.sql(_COST).to_dict("records")[0]
+    return round(100 * row["cpu_ns"] / row["span_ns"], 2) if row["cpu_ns"] and row["span_ns"] else None
+
+
+def announce(node: str, scenario: str, variant: Variant, seconds: int, limits: Limits) -> str:
+    """What a drill will do on a node, for who has to allow it."""
+    cpus = "one CPU" if limits.cpus == 1 else f"{limits.cpus} CPUs"
+    network = "no network but its own loopback" if limits.network == "own" else "the network of the node"
+    return (
+        f"On {node}, as root: {scenario}, {variant.name} is provoked for {seconds} s by {variant.script.name}, and "
+        f"recorded with BPF.\nIt runs in a cell of its own: namespaces, a read-only view of the disk with "
+        f"{format_bytes(limits.disk_bytes)} of tmpfs, {cpus},\n{format_bytes(limits.memory_bytes)} of memory and "
+        f"{limits.processes} processes at most, {network}. It is ended after {limits.seconds:g} s at the latest,\n"
+        "and within seconds when the connection is lost. Nothing of it is left there."
+    )
 
 
 def reproduce(
@@ -160,7 +217,7 @@ def reproduce(
     chosen = get_scenario(scenario)
     planned = get_variant(chosen.folder, variant)
     _check_seconds(seconds)
-    with contain(chosen.name, _limits(seconds)) as cell:
+    with contain(chosen.name, _limits(planned, seconds)) as cell:
         script = cell.start(planned.script, [*planned.args, str(seconds)])
         say(f"{chosen.name}, {planned.name}: for {seconds} s, in the control group {cell.cgroup}")
         script.go()
@@ -172,9 +229,13 @@ def reproduce(
 class _Conductor:
     """Gives the script its word after some watched, quiet seconds, and stops the recorder some after its end."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, scenario: str, variant: Variant) -> None:
         self.stop = threading.Event()
         self._script = script
+        self._drill: dict[str, Any] = {
+            "scenario": scenario, "variant": variant.name, "expected": variant.expected, "also": list(variant.also),
+            "onset_ns": None,
+        }  # fmt: skip
         self._began_ns = 0
         self._over_ns = 0
 
@@ -185,8 +246,10 @@ class _Conductor:
             self._over_ns = closed_ns
         if self._over_ns and closed_ns >= self._over_ns + AFTER_S * SECOND:
             self.stop.set()
-        elif closed_ns >= self._began_ns + (QUIET_S - 1) * SECOND:
+        elif closed_ns >= self._began_ns + (QUIET_S - 1) * SECOND and self._drill["onset_ns"] is None:
             self._script.go()
+            self._drill["onset_ns"] = time.time_ns()
+            writer.update(drill=self._drill)
 
     def check(self, variant: Variant, scenario: str) -> None:
         """Raises CannotProvoke where the script did not do what it is for."""
@@ -210,17 +273,19 @@ def _check_seconds(seconds: int) -> None:
         raise BadUsage(f"a drill lasts 1 to {SECONDS_MAX} seconds, not {seconds}")
 
 
-def _limits(seconds: int) -> Limits:
-    return Limits(seconds=QUIET_S + seconds + AFTER_S + _SETUP_S)
+def _limits(variant: Variant, seconds: int, setup_s: int = _SETUP_S) -> Limits:
+    return Limits(seconds=QUIET_S + seconds + AFTER_S + setup_s, **dict(variant.cell))  # type: ignore[arg-type]
 
 
-def _judge(recording: Recording, scenario: str, report: str | Path | None) -> tuple[Verdict, Path | None]:
-    """The verdict, and the postmortem where one is asked for (it judges, too)."""
+def _judge(
+    recording: Recording, scenarios: Iterable[str], report: str | Path | None
+) -> tuple[tuple[Verdict, ...], Path | None]:
+    """The verdicts, and the postmortem where one is asked for (it judges, too)."""
     if report is None:
         from ..replay import replay
 
-        return replay(recording, [scenario]).verdicts[0], None
+        return replay(recording, list(scenarios)).verdicts, None
     from ..report import report as write
 
-    made = write(recording, report, scenarios=[scenario])
-    return made.verdicts[0], made.path
+    made = write(recording, report, scenarios=list(scenarios))
+    return made.verdicts, made.path

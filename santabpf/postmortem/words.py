@@ -17,12 +17,9 @@ if TYPE_CHECKING:
     from ..replay import Result
     from ..verdict import Verdict
 
-_ORDER = {"fired": 0, "cannot_tell": 1, "quiet": 2}
-
-
 def ranked(result: Result) -> list[Verdict]:
-    """Those that fired first, then those that can't tell, then the quiet ones; by name and node within."""
-    return sorted(result.verdicts, key=lambda v: (_ORDER[v.state], v.scenario, v.node))
+    """In the order in which people should read them."""
+    return list(result.ranked)
 
 
 def name_of(verdict: Verdict, among: Iterable[Verdict]) -> str:
@@ -32,7 +29,7 @@ def name_of(verdict: Verdict, among: Iterable[Verdict]) -> str:
 
 def summary(rec: Recording, result: Result) -> Words:
     """What was recorded, each verdict big and clear, and the few numbers that matter most."""
-    verdicts = ranked(result)
+    verdicts = result.ranked
     start, end = rec.window
     kernels = sorted({str(facts.get("kernel", "")) for facts in rec.info["nodes"].values()} - {""})
     scope = f"Recording {rec.name} of {', '.join(rec.nodes) or 'no node'}"
@@ -44,7 +41,11 @@ def summary(rec: Recording, result: Result) -> Words:
     for verdict in verdicts:
         said = " ".join(sentence.text for sentence in verdict.summary)
         blocks.append(Badge(verdict.state, name_of(verdict, verdicts), said))
-        if verdict.state == "fired":
+        why = result.explained(verdict)
+        for explanation in why:
+            title = next(v.title for v in verdicts if (v.scenario, v.node) == (explanation.cause, explanation.node))
+            blocks.append(Paragraph(f"Brought about by: {title}. {explanation.text}"))
+        if verdict.state == "fired" and not why:
             blocks.append(Tiles(_tiles(verdict)))
     if rec.state != "complete":
         blocks.append(Note(f"The recording is {rec.state}: it ended before its time, and holds what came until then."))
@@ -100,7 +101,7 @@ def timeline(rec: Recording, result: Result) -> Words:
     moments = []
     if not any(verdict.timeline for verdict in result.verdicts):
         moments = [(start, "", "The recording starts."), (end, "", "The recording ends.")]
-    for verdict in ranked(result):
+    for verdict in result.ranked:
         where = verdict.node if several else ""
         moments += [(moment.ts_ns, where, moment.text) for moment in verdict.timeline]
     if "gaps" in rec:

@@ -12,17 +12,32 @@ In: those folders. Out: Probe values. Never: a node, a recording.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from .. import places
 from ..errors import BadScenario, BadUsage, nearest
 from ..schema import NAME, UNITS, Column, Fields, Node, Schema, load_yaml, parse_columns
 
 HERE = Path(__file__).parent
 Source = Literal["ring", "map", "proc"]
 SOURCES = ("ring", "map", "proc")
+SOCK_DIAG = ("listen", "passing")  # TCP sockets that listen, and those neither established nor in TIME_WAIT
+#: Names for several probes at once; `-p default` records all that have it under `sets:`.
+SETS = {
+    "default": "cheap enough to leave on always: who ran, who died, who waited, what failed",
+    "cpu": "who used or wanted the CPUs",
+    "memory": "who ran out of memory, and what that did to the page cache",
+    "disk": "what was read and written, and who waited for it",
+    "network": "connections, losses, names, queues",
+    "security": "privileges, logins, and what an intruder does",
+    "everything": "all probes, the dear ones too",
+}
+EVERYTHING = "everything"
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,8 @@ class Param:
 class Table:
     """One table that a probe fills.
 
-    source ``ring``: one record an event. ``map``: keys and cumulative per-CPU values, read once a second.
+    source ``ring``: one record an event. ``map``: keys and cumulative per-CPU values, read once a second; with
+    ``snapshot`` the program itself puts in and takes out what stands now, and each reading gives a row for each key.
     ``proc``: files the elf reads, at the start or once a second, that parse.py turns into rows.
     """
 
@@ -50,8 +66,11 @@ class Table:
     entries: int = 0  # map: how many keys; an array when it has the one key `slot`
     files: tuple[str, ...] = ()  # proc: whole paths, read once a second
     each_process: tuple[str, ...] = ()  # proc: files below /proc/PID
+    each_cgroup: tuple[str, ...] = ()  # proc: files of each cgroup, as "<path>/cpu.stat"; see elf/cgroupfs.py
+    sock_diag: tuple[str, ...] = ()  # proc: sockets of these states, as "sock_diag/listen"; see elf/sockdiag.py
     when: Literal["start", "second"] = "second"  # proc
     only_changed: bool = False  # proc: leave out the files of a process that did not change since the last second
+    snapshot: bool = False  # map: an ordinary hash, whose values do not add up
 
     @property
     def keys(self) -> tuple[Column, ...]:
@@ -74,17 +93,38 @@ class Probe:
     attach: tuple[str, ...]
     params: tuple[Param, ...]
     tables: tuple[Table, ...]
-    btf: dict[str, str]  # C constant -> "struct.member[.member]", alternatives separated by |
+    btf: dict[str, str]  # C constant -> an expression of elf/btf.py, or "field CATEGORY:EVENT.NAME"; alternatives by |
     needs: tuple[str, ...]  # members of btf without which the probe can't run; the others are 0xffffffff when absent
     cost: str
     kernels: str
     sources: tuple[str, ...]
+    sets: tuple[str, ...] = ()  # of SETS: under which names it is recorded together with others
 
     @property
     def program(self) -> str | None:
         """The text of probe.bpf.c, None for a probe that has none."""
         path = self.folder / "probe.bpf.c"
         return path.read_text(encoding="utf-8") if path.exists() else None
+
+    @property
+    def has_frames(self) -> bool:
+        """Does it record frames of programs, or of the kernel, that are to be given names?"""
+        return any(column.kind in ("frames", "stack") for table in self.tables for column in table.schema.columns)
+
+    @property
+    def parse(self) -> Callable[..., Any]:
+        """rows() of its parse.py, for a probe with proc tables. Raises BadScenario where that can't be imported."""
+        path = self.folder / "parse.py"
+        spec = spec_from_file_location(f"{__name__}.{self.name}.parse", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+            rows: Callable[..., Any] = module.rows
+        except Exception as exc:
+            raise BadScenario(f"{path}: {type(exc).__name__}: {exc}") from exc
+        return rows
 
 
 def load_probe(folder: Path) -> Probe:
@@ -111,11 +151,35 @@ def load_probe(folder: Path) -> Probe:
         " ".join(fields.take("cost", str).split()),
         " ".join(fields.take("kernels", str).split()),
         tuple(fields.take("sources", list)),
+        tuple(fields.take("sets", list, [])),
     )
     fields.done()
+    for wanted in probe.sets:
+        if wanted not in SETS or wanted == EVERYTHING:
+            raise fields.fail("sets", f"{wanted!r} is no set; {nearest(wanted, SETS)}")
+    _check_attach(probe, fields)
     if (probe.program is None) != (not probe.attach):
         raise BadScenario(f"{path}:{fields.line('attach')}: attach and probe.bpf.c go together")
     return probe
+
+
+_ATTACH = re.compile(
+    r"(raw_tracepoint:\w+|tracepoint:\w+:\w+|perf_event:cpu_clock@(?P<param>\w+)|perf_event:page_faults_maj"
+    r"|u(ret)?probe:[\w.+-]+:\w+)\??"
+)
+
+
+def _check_attach(probe: Probe, fields: Fields) -> None:
+    """Each entry must be of a known kind. One that ends in `?` may be lacking; the C text sees HAS_<NAME> as 0 then."""
+    for entry in probe.attach:
+        match = _ATTACH.fullmatch(entry) if isinstance(entry, str) else None
+        if match is None:
+            raise fields.fail(
+                "attach", f"{entry!r} is none of raw_tracepoint:NAME, tracepoint:CATEGORY:EVENT, "
+                "perf_event:cpu_clock@PARAM, perf_event:page_faults_maj, uprobe:LIB:SYMBOL, uretprobe:LIB:SYMBOL"
+            )  # fmt: skip
+        if match["param"] and match["param"] not in [p.name for p in probe.params]:
+            raise fields.fail("attach", f"{entry!r}: there is no parameter {match['param']!r}")
 
 
 def _param(row: object, path: Path) -> Param:
@@ -147,18 +211,24 @@ def _table(name: str, row: object, path: Path) -> Table:
         fields.take("entries", int) if source == "map" else 0,
         tuple(fields.take("files", list, [])) if source == "proc" else (),
         tuple(fields.take("each_process", list, [])) if source == "proc" else (),
+        tuple(fields.take("each_cgroup", list, [])) if source == "proc" else (),
+        tuple(fields.take("sock_diag", list, [])) if source == "proc" else (),
         fields.take("when", str, "second") if source == "proc" else "second",
         fields.take("only_changed", bool, False) if source == "proc" else False,
+        fields.take("snapshot", bool, False) if source == "map" else False,
     )
     fields.done()
+    if source != "ring" and any(c.of for c in columns):
+        raise fields.fail("columns", "only a ring's table has columns that are made `of` another one")
     if source == "ring":
         _check_ring(table, fields)
-    if source == "map" and not (table.keys and table.values):
-        raise fields.fail("columns", "a map needs columns with `key: true` and others with a `c` type")
-    if not all(value.cumulative for value in table.values if source == "map"):
-        raise fields.fail("columns", "the values of a map must be `cumulative: true`")
-    if source == "proc" and not (table.files or table.each_process):
-        raise fields.fail("files", "a proc table needs files or each_process")
+    if source == "map":
+        _check_map(table, fields)
+    if source == "proc" and not (table.files or table.each_process or table.each_cgroup or table.sock_diag):
+        raise fields.fail("files", "a proc table needs files, each_process, each_cgroup or sock_diag")
+    for wanted in table.sock_diag:
+        if wanted not in SOCK_DIAG:
+            raise fields.fail("sock_diag", f"{wanted!r} is unknown; {nearest(wanted, SOCK_DIAG)}")
     if columns[0].name != "ts_ns":
         raise fields.fail("columns", "the first column must be ts_ns")
     return table
@@ -169,8 +239,8 @@ def _check_ring(table: Table, fields: Fields) -> None:
     if table.ring_bytes < 4096 or table.ring_bytes & (table.ring_bytes - 1):
         raise fields.fail("ring_bytes", f"{table.ring_bytes} is no power of two of at least 4096")
     at = 0
-    for column in table.schema.columns:
-        width = 1 if (column.c or "").startswith("char") else column.c_bytes
+    for column in table.schema.fields:
+        width = column.c_align
         if at % width:
             raise fields.fail("columns", f"{column.name} would start at byte {at}, not aligned to {width}: add a pad")
         at += column.c_bytes
@@ -180,10 +250,30 @@ def _check_ring(table: Table, fields: Fields) -> None:
         raise fields.fail("columns", "the first column must be ts_ns, of kind clock")
 
 
-@cache
+def _check_map(table: Table, fields: Fields) -> None:
+    """Values that are added up over CPUs and over time must say so; those of a snapshot must not."""
+    if not (table.keys and table.values):
+        raise fields.fail("columns", "a map needs columns with `key: true` and others with a `c` type")
+    if table.snapshot:
+        if any(v.cumulative or v.peak for v in table.values):
+            raise fields.fail("columns", "the values of a snapshot are what stands now, neither cumulative nor a peak")
+        return
+    if not all(v.cumulative or v.peak or v.kind == "text" for v in table.values):
+        raise fields.fail("columns", "the values of a map must be `cumulative: true`, or a `peak: true`, or a text")
+    if not any(value.cumulative for value in table.values):
+        raise fields.fail("columns", "one value of a map must be `cumulative: true`")
+    if any(v.unknown == 0 and v.cumulative for v in table.values):
+        raise fields.fail("columns", "a count starts at 0, so its `unknown` must be another number")
+
+
 def all_probes() -> dict[str, Probe]:
-    """Every probe folder of this package, by name."""
-    return {folder.name: load_probe(folder) for folder in sorted(HERE.iterdir()) if (folder / "probe.yaml").exists()}
+    """Every probe folder that is found (see places.py), by name. Raises BadScenario where one is broken."""
+    return _load_all(places.key())
+
+
+@cache
+def _load_all(key: str) -> dict[str, Probe]:
+    return {name: load_probe(folder) for name, folder in places.found("probes").items()}
 
 
 def get_probe(name: str) -> Probe:
@@ -191,12 +281,25 @@ def get_probe(name: str) -> Probe:
     try:
         return all_probes()[name]
     except KeyError:
-        raise BadUsage(f"there is no probe {name!r}; {nearest(name, all_probes())}") from None
+        raise BadUsage(f"there is no probe {name!r}; {nearest(name, [*all_probes(), *SETS])}") from None
 
 
 def table_probe(table: str) -> Probe | None:
     """The probe that fills this table; None if none does."""
     return next((p for p in all_probes().values() if any(t.name == table for t in p.tables)), None)
+
+
+def expand(spec: str) -> list[str] | None:
+    """The names of the probes of a set; None where this names no set. Raises BadUsage where a set has parameters.
+
+    Where a set has a probe of its own name, the name alone is the set, with parameters it is that probe.
+    """
+    name, colon, _ = spec.partition(":")
+    if name not in SETS or (colon and name in all_probes()):
+        return None
+    if colon:
+        raise BadUsage(f"a set of probes takes no parameters: name the probe besides, as in -p {name} -p runq:...")
+    return [p.name for p in all_probes().values() if name == EVERYTHING or name in p.sets]
 
 
 _SPEC = re.compile(r"(?P<probe>[^:]+)(?::(?P<params>.*))?")

@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* What all probes of a recording share: the gate that opens them together, and the processes of a tree scope. */
+/*
+ * What all probes of a recording share: the gate that opens them together, the processes of a tree scope, and the
+ * paths of the cgroups that were met.
+ */
+struct santa_cgroup { /* as in prelude.bpf.c */
+	char names[768];
+	u32 depth;
+	u32 state;
+};
 BPF_TABLE_PUBLIC("array", u32, u64, santa_armed, 1);
 BPF_TABLE_PUBLIC("hash", u32, u64, santa_tree, SANTA_TREE_ENTRIES);
+BPF_TABLE_PUBLIC("hash", u64, struct santa_cgroup, santa_cgroups, SANTA_CGROUPS);
+/* Slot 0: how many were put into santa_cgroups in all; slot 1: how many found no room there. */
+BPF_TABLE_PUBLIC("array", u32, u64, santa_cgroups_met, 2);
 /* Slot 0: processes that found no room in santa_tree. */
 BPF_ARRAY(santa_tree_full, u64, 1);
 

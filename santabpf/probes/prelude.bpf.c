@@ -8,12 +8,26 @@
 #define SCOPE_NODE 0
 #define SCOPE_TREE 1
 #define SCOPE_CGROUP 2
-#define CGROUP_DEPTH 12 /* how far up a cgroup scope looks for its own cgroup */
+#define CGROUP_DEPTH 12 /* how far up a cgroup is followed */
+#define PATH_WHOLE 1
+#define PATH_CUT 2 /* deeper than that, or too long: its upper parts are missing */
+#define STACK_UNREADABLE 1 /* in the place of the first kernel address: null in the table, where all zero is empty */
+#define FRAMES_UNREADABLE -1 /* so too, as the status of the first user frame */
 
 /* 1 in slot 0 from the instant at which all tables start. */
 BPF_TABLE("extern", u32, u64, santa_armed, 1);
 /* The process ids in a tree scope, each with the start of its leader. */
 BPF_TABLE("extern", u32, u64, santa_tree, SANTA_TREE_ENTRIES);
+
+/* The path of each cgroup that was met, by its kernfs id: its names, each with its NUL, the leaf first. */
+struct santa_cgroup {
+	char names[768];
+	u32 depth;
+	u32 state; /* 0 while it is being written */
+};
+BPF_TABLE("extern", u64, struct santa_cgroup, santa_cgroups, SANTA_CGROUPS);
+BPF_TABLE("extern", u32, u64, santa_cgroups_met, 2);
+BPF_ARRAY(santa_no_cgroup, struct santa_cgroup, 1); /* zeros, as an entry is too large for the stack */
 
 static __always_inline int is_armed(void)
 {
@@ -67,6 +81,51 @@ static __always_inline u64 task_cgroup(u64 task)
 
 static __always_inline u64 cgroup_id(u64 node) { return node ? read_u64(node + OFF_KN_ID) : 0; }
 
+/*
+ * The id of this cgroup. Whoever meets it first writes its path down, so that every record needs only the id, and the
+ * path is known though the cgroup is gone before anybody could look. Ids are never used twice while a kernel runs.
+ */
+static __always_inline u64 note_cgroup(u64 node)
+{
+	u64 id = cgroup_id(node), at = 0;
+	u32 slot = 0;
+	if (!id || santa_cgroups.lookup(&id))
+		return id;
+	struct santa_cgroup *none = santa_no_cgroup.lookup(&slot);
+	if (!none)
+		return id;
+	int failed = santa_cgroups.insert(&id, none);
+	struct santa_cgroup *found = failed ? 0 : santa_cgroups.lookup(&id);
+	slot = failed != 0;
+	u64 *met = santa_cgroups_met.lookup(&slot);
+	if (met && failed != -17) /* EEXIST: another CPU was faster */
+		__sync_fetch_and_add(met, 1);
+	if (!found)
+		return id;
+	u32 state = PATH_CUT, depth = 0;
+#pragma unroll
+	for (int i = 0; i < CGROUP_DEPTH; i++) {
+		u64 parent = read_u64(node + OFF_KN_PARENT);
+		if (!parent) {
+			state = PATH_WHOLE;
+			break;
+		}
+		if (at > 511)
+			break;
+		u64 name = read_u64(node + OFF_KN_NAME), to = at;
+		asm volatile("%0 &= 511" : "+r"(to)); /* the verifier must see it, though the compiler knows */
+		long n = bpf_probe_read_kernel_str(found->names + to, 256, (void *)name);
+		if (n <= 0)
+			break;
+		at += n;
+		depth++;
+		node = parent;
+	}
+	found->depth = depth;
+	found->state = state;
+	return id;
+}
+
 /* "parent/leaf" into 160 bytes: of the parent's name at most 71 bytes, of the leaf's at most 87. */
 static __always_inline void cgroup_name(char *to, u64 node)
 {
@@ -91,9 +150,8 @@ static __always_inline int is_in_tree(u32 tgid)
 	return santa_tree.lookup(&tgid) != 0;
 }
 
-static __always_inline int is_in_cgroup(u64 task)
+static __always_inline int is_node_in_cgroup(u64 node)
 {
-	u64 node = task_cgroup(task);
 #pragma unroll
 	for (int i = 0; i < CGROUP_DEPTH; i++) {
 		if (!node)
@@ -104,6 +162,8 @@ static __always_inline int is_in_cgroup(u64 task)
 	}
 	return 0;
 }
+
+static __always_inline int is_in_cgroup(u64 task) { return is_node_in_cgroup(task_cgroup(task)); }
 
 /* Is this task part of what is being recorded? */
 static __always_inline int is_in_scope(u64 task)
@@ -159,5 +219,138 @@ static __always_inline void sock_ends(char *local, char *remote, u64 sock)
 		bpf_probe_read_kernel(remote, 16, (void *)(sock + OFF_SOCK_REMOTE6));
 	}
 #endif
+}
+
+#if defined(OFF_FDT_SIZE) && defined(OFF_FILE_INODE) && defined(OFF_SOCKET_SK) /* for probes that ask what a descriptor is */
+/* The current process's open file of that number, 0 if it has none. */
+static __always_inline u64 file_of(u64 fd)
+{
+	u64 table = read_u64(read_u64(bpf_get_current_task() + OFF_TASK_FILES) + OFF_FILES_FDT);
+	if (fd >= read_u32(table + OFF_FDT_SIZE))
+		return 0;
+	return read_u64(read_u64(table + OFF_FDT_FD) + 8 * fd);
+}
+
+/* The internet socket of a file, 0 if it is none. */
+static __always_inline u64 internet_socket(u64 file)
+{
+	if (!file || (read_u16(read_u64(file + OFF_FILE_INODE) + OFF_INODE_MODE) & 0170000) != 0140000) /* S_IFMT, S_IFSOCK */
+		return 0;
+	u64 sock = read_u64(read_u64(file + OFF_FILE_PRIVATE) + OFF_SOCKET_SK);
+	u16 family = read_u16(sock + OFF_SOCK_FAMILY);
+	return family == AF_INET || family == AF_INET6 ? sock : 0;
+}
+#endif
+#endif
+
+#ifdef OFF_SKB_HEAD /* for probes that list the OFF_SKB_* under btf */
+/* Both ends of a TCP or UDP packet that came from the other side. */
+static __always_inline void packet_ends(char *local, char *remote, u16 *local_port, u16 *remote_port, u64 skb)
+{
+	u64 head = read_u64(skb + OFF_SKB_HEAD);
+	u64 network = head + read_u16(skb + OFF_SKB_NETWORK);
+	u64 transport = head + read_u16(skb + OFF_SKB_TRANSPORT);
+	u8 version = 0;
+	bpf_probe_read_kernel(&version, 1, (void *)network);
+	if (version >> 4 == 4) {
+		put_ipv4(remote, network + 12);
+		put_ipv4(local, network + 16);
+	} else if (version >> 4 == 6) {
+		bpf_probe_read_kernel(remote, 16, (void *)(network + 8));
+		bpf_probe_read_kernel(local, 16, (void *)(network + 24));
+	}
+	*remote_port = __builtin_bswap16(read_u16(transport));
+	*local_port = __builtin_bswap16(read_u16(transport + 2));
+}
+#endif
+
+#ifdef OFF_SOCKET_SK /* for probes that list what leads from a descriptor to its socket under btf */
+#define TCP_ESTABLISHED 1
+#define TCP_SYN_SENT 2
+#define TCP_SYN_RECV 3
+#define TCP_CLOSE 7
+#define TCP_LISTEN 10
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+
+/* The sock behind a descriptor of the current process; something else, or 0, where that is no socket. */
+static __always_inline u64 fd_sock(u64 fd)
+{
+	u64 table = read_u64(read_u64(bpf_get_current_task() + OFF_TASK_FILES) + OFF_FILES_FDT);
+	u64 file = read_u64(read_u64(table + OFF_FDT_FD) + 8 * fd);
+	return read_u64(read_u64(file + OFF_FILE_PRIVATE) + OFF_SOCKET_SK);
+}
+#endif
+
+#ifdef OFF_SOCK_CGROUP /* for probes that follow the sockets of a scope */
+#if SANTA_SCOPE != SCOPE_NODE
+/* TCP sockets that a process of the scope has made, accepted, or connected while this was watched. */
+BPF_TABLE("lru_hash", u64, u8, scope_socks, 65536);
+
+static __always_inline void sock_is_in_scope(u64 sock)
+{
+	u8 yes = 1;
+	scope_socks.update(&sock, &yes);
+}
+
+/* From inet_sock_set_state: who connects or listens is the current process. A new one may lie where another lay. */
+static __always_inline void follow_sock(u64 sock, u32 old, u32 new)
+{
+	int by_task = new == TCP_SYN_SENT || new == TCP_LISTEN;
+	if (by_task && is_in_scope(bpf_get_current_task()))
+		sock_is_in_scope(sock);
+	else if (by_task || (old == TCP_SYN_RECV && new == TCP_ESTABLISHED))
+		scope_socks.delete(&sock);
+}
+
+/* After accept() returned this descriptor. */
+static __always_inline int follow_accepted(long fd)
+{
+	if (fd >= 0 && is_in_scope(bpf_get_current_task()))
+		sock_is_in_scope(fd_sock(fd));
+	return 0;
+}
+#endif
+
+/* Is this socket of the scope, as far as is known? A socket keeps the cgroup (v2) in which it was made. */
+static __always_inline int is_sock_in_scope(u64 sock)
+{
+#if SANTA_SCOPE == SCOPE_NODE
+	return 1;
+#else
+	if (!sock)
+		return 0;
+#if SANTA_SCOPE == SCOPE_CGROUP && !SANTA_CGROUP_V1 && OFF_SOCK_CGROUP != OFF_ABSENT && OFF_CGROUP_KN != OFF_ABSENT
+	u64 node = read_u64(read_u64(sock + OFF_SOCK_CGROUP) + OFF_CGROUP_KN);
+	if (is_node_in_cgroup(node))
+		return 1;
+#endif
+	return scope_socks.lookup(&sock) != 0;
+#endif
+}
+#endif
+
+#ifdef OFF_REGS_NUMBER /* for probes that list the OFF_REGS_* under btf */
+#define CALL_X86 1 /* whose numbers it is: santabpf/decode/syscalls.py has their names */
+#define CALL_ARM64 2
+#define CALL_32_BITS 3
+#define FUTEX_X86 (CALL_X86 << 16 | 202)
+#define FUTEX_ARM64 (CALL_ARM64 << 16 | 98)
+
+/* Number of the call that the task is in, and in the upper 16 bits whose it is; 0 where it is in none. */
+static __always_inline u32 call_number(u64 regs, u64 task)
+{
+	u32 number = read_u32(regs + OFF_REGS_NUMBER), whose = CALL_X86;
+	if ((s32)number < 0)
+		return 0;
+#if OFF_REGS_X86 == OFF_ABSENT
+	whose = CALL_ARM64;
+	if (OFF_TASK_TI_FLAGS != OFF_ABSENT && read_u64(task + OFF_TASK_TI_FLAGS) & 1 << 22) /* TIF_32BIT */
+		whose = CALL_32_BITS;
+#elif OFF_TASK_X86_STATUS != OFF_ABSENT
+	if (read_u32(task + OFF_TASK_X86_STATUS) & 2) /* TS_COMPAT */
+		whose = CALL_32_BITS;
+#endif
+	return whose << 16 | (number & 0xffff);
 }
 #endif

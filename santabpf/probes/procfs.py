@@ -26,7 +26,7 @@ class Facts(NamedTuple):
 
     clock_tick_hz: int
     page_bytes: int
-    cgroup_version: int = 2
+    cgroup_controller: str = ""  # of cgroups v1, the one whose groups processes are told by; empty: cgroups v2
 
     @property
     def tick_ns(self) -> int:

@@ -4,7 +4,8 @@ In: Probe values, a scope. Out: one dict, ready for JSON. Pure: no node, no file
 
 The text of a program is prelude.bpf.c, then what is made here from probe.yaml, then probe.bpf.c. For a ring table `x`
 that is `struct x_record`, `x_reserve()` (zeroed, ts_ns set, 0 where there is no room) and `x_submit(r)`; for a map
-table `struct x_key`, `struct x_value`, `x_at(key)` (0 where there is no room) and, for an array, `x_slot(n)`.
+table `struct x_key`, `struct x_value`, `x_at(key)` (0 where there is no room), for an array `x_slot(n)`, and for a
+snapshot `x_remove(key)`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ COMMON_BTF = {
 }
 #: Per table, in the per-CPU array santa_counts: reserve_failed, map_full, and the truth of a self-check.
 COUNTERS = 3
+_UNROLLED = 512
 TREE_ENTRIES = 32768
+#: Cgroups whose paths wait to be sent; the elf makes room when half of them have been.
+CGROUPS = 2048
 
 
 def plan(
@@ -56,7 +60,7 @@ def plan(
     """
     entries: list[dict[str, Any]] = []
     tables = 0
-    head = f"#define SANTA_TREE_ENTRIES {TREE_ENTRIES if scope and 'tree' in scope else 1}\n"
+    head = _head(TREE_ENTRIES if scope and "tree" in scope else 1)
     for probe, params in probes:
         entry = _probe(probe, params, tables, selfcheck, ring_bytes)
         if entry["source"]:
@@ -67,6 +71,7 @@ def plan(
         "version": PLAN_VERSION,
         "probes": entries,
         "core": _core(head),
+        "mappings": any(probe.has_frames for probe, _ in probes),
         "scope": dict(scope) if scope else None,
         "min_available_bytes": min_available_bytes,
         "mask": mask,
@@ -75,14 +80,13 @@ def plan(
     }
 
 
-def check_plan() -> dict[str, Any]:
-    """The plan of `santabpf check`: load the common part of all probes to see that it goes, record nothing."""
-    core = _core("#define SANTA_TREE_ENTRIES 1\n")
-    return {"version": PLAN_VERSION, "check": True, "probes": [], "core": core, "scope": None, "silence_s": 10}
+def _head(tree_entries: int) -> str:
+    return f"#define SANTA_TREE_ENTRIES {tree_entries}\n#define SANTA_CGROUPS {CGROUPS}\n"
 
 
 def _core(head: str) -> dict[str, Any]:
-    return {"source": head + (HERE / "core.bpf.c").read_text(encoding="utf-8"), "btf": COMMON_BTF}
+    source = head + (HERE / "core.bpf.c").read_text(encoding="utf-8")
+    return {"source": source, "btf": COMMON_BTF, "cgroups": CGROUPS}
 
 
 def _probe(
@@ -104,11 +108,11 @@ def _probe(
 def _table(table: Table, table_id: int, selfcheck: bool, ring_bytes: int | None) -> dict[str, Any]:
     row: dict[str, Any] = {"id": table_id, "name": table.name, "source": table.source}
     if table.source == "ring":
-        row["record_bytes"] = _struct_bytes(table.name, table.schema.columns) + (16 if selfcheck else 0)
+        row["record_bytes"] = _struct_bytes(table.name, table.schema.fields) + (16 if selfcheck else 0)
         row["ring_bytes"] = ring_bytes or table.ring_bytes
         row["has_argv"] = any(c.kind == "argv" for c in table.schema.columns)
         row["argv"] = [
-            [_struct_offset(table.schema.columns, c) + (8 if selfcheck else 0), c.c_bytes]
+            [_struct_offset(table.schema.fields, c) + (8 if selfcheck else 0), c.c_bytes]
             for c in table.schema.columns
             if c.kind == "argv"
         ]
@@ -117,9 +121,13 @@ def _table(table: Table, table_id: int, selfcheck: bool, ring_bytes: int | None)
         row["value_bytes"] = _struct_bytes(table.name, table.values)
         row["entries"] = table.entries
         row["array"] = _is_array(table)
+        row["snapshot"] = table.snapshot
+        row["process"] = _process(table)
     else:
         row["files"] = list(table.files)
         row["each_process"] = list(table.each_process)
+        row["each_cgroup"] = list(table.each_cgroup)
+        row["sock_diag"] = list(table.sock_diag)
         row["when"] = table.when
         row["only_changed"] = table.only_changed
         row["has_argv"] = "cmdline" in table.each_process
@@ -153,8 +161,8 @@ static __always_inline u64 santa_count(u32 slot)
 
 def _ring_text(table: Table, slot: int, selfcheck: bool, ring_bytes: int) -> str:
     name = table.name
-    _struct_bytes(name, table.schema.columns)
-    fields = "".join(f"\t{c.c_declaration};\n" for c in table.schema.columns)
+    _struct_bytes(name, table.schema.fields)
+    fields = "".join(f"\t{c.c_declaration};\n" for c in table.schema.fields)
     if selfcheck:
         fields = f"\tu64 check_first;\n{fields}\tu64 check_last;\n"
     truth = f"\tu64 check = santa_count({slot + 2}) << 8 | (bpf_get_smp_processor_id() & 0xff);\n" if selfcheck else ""
@@ -171,8 +179,7 @@ static __always_inline struct {name}_record *{name}_reserve(void)
 		santa_count({slot});
 		return 0;
 	}}
-	__builtin_memset(r, 0, sizeof(*r));
-{marks}	r->ts_ns = bpf_ktime_get_ns(); /* after the reserve: a watermark depends on it */
+{_zeroed(table, selfcheck)}{marks}	r->ts_ns = bpf_ktime_get_ns(); /* after the reserve: a watermark depends on it */
 	return r;
 }}
 
@@ -181,6 +188,14 @@ static __always_inline void {name}_submit(struct {name}_record *r)
 	{name}_ring.ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 }}
 """
+
+
+def _zeroed(table: Table, selfcheck: bool) -> str:
+    """C that zeroes a record: in pieces, kept apart, since clang has no memset for BPF and only unrolls small ones."""
+    size = _struct_bytes(table.name, table.schema.fields) + (16 if selfcheck else 0)
+    spans = [(at, min(_UNROLLED, size - at)) for at in range(0, size, _UNROLLED)]
+    pieces = [f"\t__builtin_memset((u64 *)r + {at // 8}, 0, {length});\n" for at, length in spans]
+    return '\tasm volatile("" ::: "memory");\n'.join(pieces)
 
 
 def _map_text(table: Table, slot: int) -> str:
@@ -205,6 +220,8 @@ static __always_inline struct {name}_value *{name}_at(u32 slot)
 	return {name}_map.lookup(&slot);
 }}
 """
+    kind = "hash" if table.snapshot else "percpu_hash"
+    remove = _REMOVE.format(name=name) if table.snapshot else ""
     _struct_bytes(name, table.keys)
     keys = "".join(f"\t{c.c_declaration};\n" for c in table.keys)
     return f"""\
@@ -212,7 +229,7 @@ struct {name}_key {{
 {keys}}};
 struct {name}_value {{
 {values}}};
-BPF_TABLE("percpu_hash", struct {name}_key, struct {name}_value, {name}_map, {table.entries});
+BPF_TABLE("{kind}", struct {name}_key, struct {name}_value, {name}_map, {table.entries});
 
 static __always_inline struct {name}_value *{name}_at(struct {name}_key *key)
 {{
@@ -226,12 +243,30 @@ static __always_inline struct {name}_value *{name}_at(struct {name}_key *key)
 		santa_count({slot + 1});
 	return value;
 }}
+{remove}"""
+
+
+_REMOVE = """
+static __always_inline void {name}_remove(struct {name}_key *key)
+{{
+	{name}_map.delete(key);
+}}
 """
+
+
+def _process(table: Table) -> list[int] | None:
+    """Where in the key tgid and start_ns stand: with both, keys of processes that are gone can be evicted."""
+    where = {c.name: _struct_offset(table.keys, c) for c in table.keys}
+    if table.snapshot or not {"tgid", "start_ns"} <= where.keys():
+        return None
+    return [where["tgid"], where["start_ns"]]
 
 
 def _is_array(table: Table) -> bool:
     """A single small log2 key is the index of an array."""
-    return len(table.keys) == 1 and table.keys[0].kind == "log2" and table.keys[0].c == "u32" and table.entries <= 64
+    if table.snapshot or len(table.keys) != 1 or table.entries > 64:
+        return False
+    return table.keys[0].kind == "log2" and table.keys[0].c == "u32"
 
 
 def _struct_offset(columns: Sequence[Column], wanted: Column) -> int:
@@ -242,7 +277,7 @@ def _struct_bytes(name: str, columns: Sequence[Column]) -> int:
     """The size of the C struct of these columns. Raises BadScenario where C would pad it."""
     at = widest = 0
     for column in columns:
-        width = 1 if (column.c or "").startswith("char") else column.c_bytes
+        width = column.c_align
         if at % width:
             raise BadScenario(f"{name}.{column.name} would start at byte {at}, not aligned to {width}: add a pad")
         at += column.c_bytes

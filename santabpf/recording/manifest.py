@@ -32,7 +32,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 State = Literal["recording", "complete", "interrupted"]
 STATES = ("recording", "complete", "interrupted")
 #: The only types a column can have: no uint64 (Spark turns it into decimals), no timestamps (Spark refuses ns).
-TYPES = ("int32", "int64", "double", "bool", "string", "list<string>")
+TYPES = ("int32", "int64", "double", "bool", "string", "list<string>", "list<int64>")
 #: The facts about a node that are kept; a host name is not among them.
 NODE_FACTS: dict[str, type] = {
     "kernel": str, "machine": str, "cpus": int, "clock_tick_hz": int, "page_bytes": int, "memory_bytes": int,
@@ -117,6 +117,7 @@ class Manifest:
     scope: dict[str, Any] | None
     notes: list[str]
     tables: dict[str, Table]
+    drill: dict[str, Any] | None = None  # scenario, variant, expected, also, onset_ns: what was provoked, if it was
 
     def dump(self) -> str:
         """The text of recording.json: one part a line."""
@@ -125,7 +126,7 @@ class Manifest:
             "format": FORMAT, "santabpf": self.santabpf, "state": self.state, "created_ns": self.created_ns,
             "window": {"start_ns": start, "end_ns": end}, "nodes": self.nodes, "probes": self.probes,
             "scenarios": self.scenarios, "scope": self.scope, "notes": self.notes,
-        }
+        } | ({"drill": self.drill} if self.drill else {})
         lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
         tables = []
         for table in self.tables.values():
@@ -157,16 +158,16 @@ def declare(schema: pa.Schema, name: str, hash: str) -> Table:
 def type_name(kind: pa.DataType) -> str:
     """How recording.json calls an Arrow type; for one it has no word for, Arrow's own."""
     text = str(kind)
-    return "list<string>" if text.startswith("list<") and text.endswith(": string>") else text
+    if text.startswith("list<"):  # Arrow tells the name of its element too
+        return next((f"list<{of}>" for of in ("string", "int64") if text.endswith(f": {of}>")), text)
+    return text
 
 
 def _arrow_type(name: str) -> pa.DataType:
     import pyarrow as pa
 
-    if name == "list<string>":
-        return pa.list_(pa.string())
     return {"int32": pa.int32(), "int64": pa.int64(), "double": pa.float64(), "bool": pa.bool_(),
-            "string": pa.string()}[name]
+            "string": pa.string(), "list<string>": pa.list_(pa.string()), "list<int64>": pa.list_(pa.int64())}[name]
 
 
 def load(folder: Path, known: Iterable[Part] = ()) -> Manifest:
@@ -258,8 +259,18 @@ class _Parser:
         return Manifest(
             self.take(root, "santabpf", str, ""), state, self.take(root, "created_ns", int, ""),
             None if start is None or end is None else (start, end), nodes, probes, self.texts(root, "scenarios"),
-            self.take(root, "scope", dict, "", null=True), self.texts(root, "notes"), tables,
+            self.take(root, "scope", dict, "", null=True), self.texts(root, "notes"), tables, self.drill(root),
         )
+
+    def drill(self, root: dict[str, Any]) -> dict[str, Any] | None:
+        """What was provoked while it was recorded; recordings of real trouble have no such key."""
+        if root.get("drill") is None:
+            return None
+        row: dict[str, Any] = self.take(root, "drill", dict, "")
+        for key in ("scenario", "variant", "expected"):
+            self.take(row, key, str, "drill")
+        self.take(row, "onset_ns", int, "drill", null=True)
+        return {**row, "also": self.texts(row, "also")}
 
     def named(self, root: dict[str, Any], key: str, pattern: re.Pattern[str]) -> dict[str, dict[str, Any]]:
         """An object of objects whose keys are names of that pattern."""

@@ -66,7 +66,7 @@ def _encodings(schema: pa.Schema) -> tuple[list[str], list[str]]:
             delta.append(column.name)
         elif kind in ("int32", "int64", "string"):
             dictionary.append(column.name)
-        elif kind == "list<string>":
+        elif kind in ("list<string>", "list<int64>"):
             dictionary.append(f"{column.name}.list.element")
     return delta, dictionary
 

@@ -112,6 +112,7 @@ class Recording:
             "format": m.FORMAT, "santabpf": r.santabpf, "state": r.state, "created_ns": r.created_ns,
             "window": {"start_ns": start, "end_ns": end}, "nodes": r.nodes, "probes": r.probes,
             "scenarios": r.scenarios, "scope": r.scope, "notes": r.notes + self._ignored,
+            "drill": r.drill,
             "tables": {t.name: {"schema": t.schema, "rows": t.rows} for t in r.tables.values()},
         }
 

@@ -2,7 +2,8 @@
 
 In: a recording. Out: a new one, with one part for each node and table. What processes were called and what they were
 told (comm, argv, cgroup, file names) stays: record with a scope instead. Where there is one, names of threads outside
-of it, which runq tells as those that ran before, are left out. Never: changes anything else in what was recorded.
+of it, which runq tells as those that ran before, are left out, and so are rows about other cgroups; the paths of those
+in a scope's cgroup begin at its parent. Never: changes anything else in what was recorded.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ def share(recording: Recording | str | Path, out: str | Path, labels: Mapping[st
                     rows = _relabel_gaps(rows, names)
                 if info["scope"] and "prev_comm" in rows.column_names:
                     rows = _without_strangers(rows)
+                if (info["scope"] or {}).get("cgroup") and "cgroup" in rows.column_names:
+                    rows = _within(rows, info["scope"]["cgroup"])
                 for batch in rows.to_batches():
                     writer.append(names[part.node], name, batch)
         if source.state == "interrupted":
@@ -84,6 +87,29 @@ def _relabel_gaps(rows: Any, labels: Mapping[str, str]) -> Any:
     at = rows.schema.get_field_index("detail")
     details = [None if text is None else _relabel(text, labels) for text in rows.column(at).to_pylist()]
     return rows.set_column(at, rows.schema.field(at), pa.array(details, pa.string()))
+
+
+def _within(rows: Any, scope: str) -> Any:
+    """Whole paths of cgroups from the parent of the scope's cgroup on; null where one is no part of it.
+
+    Rows about such a cgroup, and not about a process, are left out. What lies above a scope says where this machine
+    keeps its cgroups, and nothing about what was recorded.
+    """
+    import pyarrow as pa
+
+    top = "/" + "/".join(scope.strip("/").split("/")[-2:])
+
+    def cut(path: str | None) -> str | None:
+        if path is None or not path.startswith("/"):
+            return path
+        return path[path.index(top) :] if top in path else None
+
+    paths = list(map(cut, rows["cgroup"].to_pylist()))
+    at = rows.schema.get_field_index("cgroup")
+    whole = rows.set_column(at, rows.schema.field(at), pa.array(paths, pa.string()))
+    if {"tgid", "ptgid"} & set(rows.column_names):
+        return whole
+    return whole.filter(pa.array([path is not None for path in paths], pa.bool_()))
 
 
 def _without_strangers(rows: Any) -> Any:

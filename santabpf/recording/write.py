@@ -32,7 +32,7 @@ from .manifest import FILE, NODE, NODE_FACTS, STATES, Manifest, Part, State, Tab
 if TYPE_CHECKING:
     import pyarrow as pa
 
-INFO = ("created_ns", "nodes", "probes", "scenarios", "scope", "notes")
+INFO = ("created_ns", "nodes", "probes", "scenarios", "scope", "notes", "drill")
 #: A segment is closed early when this much is in memory.
 BUFFER_BYTES = 128 << 20
 #: Parts that are on their way to the disk at once. A file system commits together what is fsynced together: 14 parts
@@ -114,7 +114,7 @@ class Writer:
         return lock
 
     def update(self, **info: Any) -> None:
-        """Change nodes, probes, scenarios, scope or notes; on the disk with the next flush."""
+        """Change nodes, probes, scenarios, scope, notes or drill; on the disk with the next flush."""
         self._set(info)
 
     def add_node(self, label: str, hello: Mapping[str, Any]) -> None:

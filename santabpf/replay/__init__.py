@@ -5,6 +5,7 @@
     alarms.py    the state of one alarm         evaluate.py  chunks of seconds, signals, alarms
     loss.py      could losses turn the answer   judge.py, doubts.py  alarms and evidence to verdicts
     check.py     a scenario tried on empty tables            result.py  what comes out
+    explain.py   which trouble brought about which
     handed.py    a result handed from one process to another, so that nothing is judged twice
 
 In: a Recording and scenarios. Out: Result. Never: writes, a node, the network.
@@ -18,16 +19,22 @@ from typing import TYPE_CHECKING
 from ..errors import QueryFailed, RecordingError
 from ..recording import check_bytes, verify
 from ..scenarios import Scenario
+from .alarms import Machine
 from .check import check_scenario
 from .evaluate import AlarmEvent, Evaluator
+from .explain import Explanation
 from .handed import hand_over, handed_over
 from .query import Limits, Query
 from .result import Result
+from .words import format_value
 
 if TYPE_CHECKING:
     from ..recording import Recording
 
-__all__ = ["AlarmEvent", "Evaluator", "Limits", "Query", "Result", "check_scenario", "hand_over", "replay"]
+__all__ = [
+    "AlarmEvent", "Evaluator", "Explanation", "Limits", "Machine", "Query", "Result", "check_scenario",
+    "format_value", "hand_over", "replay",
+]  # fmt: skip
 
 
 def replay(

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 from ..errors import BadVerdict
 from ..scenarios import Scenario
 from ..verdict import Verdict, check_digest
+from .explain import Explanation
 from .result import Result
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def hand_over(
         "verdicts": [verdict.to_json() for verdict in result.verdicts],
         "alarms": result.alarm_rows,
         "signals": result.signal_rows,
+        "explanations": [explanation.as_dict() for explanation in result.explanations],
     }
     (folder / _FILE).write_text(json.dumps(body), encoding="utf-8")
     return {ENVIRONMENT: str(folder)}
@@ -55,9 +57,10 @@ def handed_over(recording: Recording, scenarios: Iterable[str | Scenario] | None
         if body["key"] != _key(recording, None if scenarios is None else list(scenarios)):
             return None
         verdicts = tuple(_revived(Verdict, check_digest(text)) for text in body["verdicts"])
+        why = tuple(_revived(Explanation, e) for e in body["explanations"])
     except (OSError, ValueError, KeyError, TypeError, BadVerdict):
         return None
-    return Result(verdicts, tuple(map(tuple, body["alarms"])), tuple(map(tuple, body["signals"])))
+    return Result(verdicts, tuple(map(tuple, body["alarms"])), tuple(map(tuple, body["signals"])), why)
 
 
 def _key(recording: Recording, scenarios: list[str | Scenario] | None) -> str:

@@ -114,6 +114,9 @@ class Judge:
                     near.append(Hit(track, series, label, machine, None))
         if found:
             return sorted(found, key=self._weight)
+        for track in () if near else self.tracks.values():  # of many labels none ever had a row
+            series = track.new_series(self.node, self.end)
+            near += [Hit(track, series, "", machine, None) for machine in series.machines]
         return sorted(near, key=lambda h: (-nearness(h.machine), h.alarm.name, h.label))[:1]
 
     def _series(self, track: Track) -> Iterator[tuple[str, Series]]:

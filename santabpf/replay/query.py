@@ -56,7 +56,8 @@ class Query:
     """Asks one recording. Use it as a context manager, or close() it: it holds a process.
 
     Each table is a view with the columns `node` and `second` (UTC ns, start of the second) besides its own; `nodes`
-    has a row for each node: node, cpus, memory_bytes, page_bytes, clock_tick_hz, cgroup_version, kernel, machine.
+    has a row for each node: node, cpus, memory_bytes, page_bytes, clock_tick_hz, cgroup_version, kernel, machine,
+    is_scoped, scope_cgroup (what the paths of the cgroups in a scope hold).
     """
 
     def __init__(self, recording: Recording | None, limits: Limits | None = None) -> None:
@@ -76,8 +77,16 @@ class Query:
     def schema(self, table: str) -> pa.Schema:
         """The columns of a table."""
         if table not in self._schemas:
-            self._schemas[table] = self._declared[table] if self._recording is None else self._recording[table].schema
+            told = self._declared.get(table) if self._recording is None else self._recording[table].schema
+            assert told is not None
+            for field in self._later(table, told):
+                told = told.append(field)
+            self._schemas[table] = told
         return self._schemas[table]
+
+    def _later(self, table: str, told: pa.Schema) -> list[pa.Field]:
+        """Columns that the table has got since this was recorded: null in all its rows."""
+        return [field for field in self._declared.get(table, ()) if field.name not in told.names]
 
     @property
     def tables(self) -> dict[str, list[str]]:
@@ -94,6 +103,8 @@ class Query:
                 "cgroup_version",
                 "kernel",
                 "machine",
+                "is_scoped",
+                "scope_cgroup",
             ]
         }
 
@@ -144,7 +155,8 @@ class Query:
     def _view(self, table: str, from_ns: int | None, to_ns: int | None) -> str:
         recording = self._recording
         if table == "nodes":
-            return s.facts_view({} if recording is None else recording.info["nodes"])
+            info: Mapping[str, Any] = {} if recording is None else recording.info
+            return s.facts_view(info.get("nodes") or {}, info.get("scope"))
         schema = self.schema(table)
         parts: list[s.Part] = []
         first, last = sys.maxsize, -sys.maxsize
@@ -158,7 +170,8 @@ class Query:
         if "span_ns" not in schema.names:  # limits that keep all rows are left out: the same rows, the same view
             from_ns = None if from_ns is None or first >= from_ns else from_ns
             to_ns = None if to_ns is None or last < to_ns else to_ns
-        return s.view(schema, parts, from_ns, to_ns)
+        later = [] if recording is None else self._later(table, recording[table].schema)
+        return s.view(schema, parts, from_ns, to_ns, later)
 
     def _ask(self, request: dict[str, Any], query: s.Composed) -> tuple[dict[str, Any], bytes]:
         line = json.dumps(request).encode() + b"\n"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..units import SECOND
 from ..verdict import Verdict
+from .explain import Explanation, explanations
 from .judge import Judge
 from .loss import read_loss
 
@@ -25,11 +26,29 @@ SIGNAL_COLUMNS = ("scenario", "signal", "second", "node", "label", "value", "uni
 
 @dataclass(frozen=True)
 class Result:
-    """Verdicts (one for each scenario and node), and the tables they rest on."""
+    """Verdicts (one for each scenario and node), which explains which, and the tables they rest on."""
 
     verdicts: tuple[Verdict, ...]
     alarm_rows: tuple[tuple[Any, ...], ...]
     signal_rows: tuple[tuple[Any, ...], ...]
+    explanations: tuple[Explanation, ...] = ()
+
+    def explained(self, verdict: Verdict) -> tuple[Explanation, ...]:
+        """What brought this verdict's trouble about, as far as other verdicts tell."""
+        return tuple(e for e in self.explanations if (e.symptom, e.node) == (verdict.scenario, verdict.node))
+
+    @cached_property
+    def ranked(self) -> tuple[Verdict, ...]:
+        """In the order in which people should read them: causes, what they explain, cannot tell, quiet."""
+        order = {"fired": 0, "cannot_tell": 2, "quiet": 3}
+
+        def place(v: Verdict) -> tuple[Any, ...]:
+            level = v.confidence.level if v.state == "fired" else ""
+            explains = sum((e.cause, e.node) == (v.scenario, v.node) for e in self.explanations)
+            rank = order[v.state] + (v.state == "fired" and bool(self.explained(v)))
+            return rank, -explains, ("high", "medium", "low", "").index(level), v.scenario, v.node
+
+        return tuple(sorted(self.verdicts, key=place))
 
     @cached_property
     def alarms(self) -> pd.DataFrame:
@@ -98,4 +117,5 @@ def result(evaluator: Evaluator) -> Result:
                     )
                     for i in machine.incidents
                 ]
-    return Result(verdicts, tuple(sorted(alarms, key=lambda a: (a[0], a[7], a[1:5]))), tuple(signals))
+    why = explanations(verdicts, evaluator.scenarios)
+    return Result(verdicts, tuple(sorted(alarms, key=lambda a: (a[0], a[7], a[1:5]))), tuple(signals), why)

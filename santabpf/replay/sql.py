@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TYPES = {"int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE", "bool": "BOOLEAN", "string": "VARCHAR"}
+#: Where cgroups are mounted: version 2 alone or beside version 1, and those of version 1 that name processes.
+_MOUNTS = re.compile(r"^/sys/fs/cgroup/((unified|memory|pids)/)?")
 
 #: Functions whose answer depends on the order of rows, on chance, on the clock or on the place: never in a scenario.
 UNSTABLE = frozenset(
@@ -103,8 +105,16 @@ def type_name(kind: pa.DataType) -> str:
     return _TYPES.get(str(kind), "VARCHAR[]")
 
 
-def view(schema: pa.Schema, parts: Sequence[Part], from_ns: int | None = None, to_ns: int | None = None) -> str:
+def view(
+    schema: pa.Schema,
+    parts: Sequence[Part],
+    from_ns: int | None = None,
+    to_ns: int | None = None,
+    later: Sequence[pa.Field] = (),
+) -> str:
     """A SELECT of all rows of these parts whose second is in [from_ns, to_ns), with the columns node and second.
+
+    later: columns of the schema that these parts do not have, which are null in all rows.
 
     A row belongs to the second in which it ended; one that stands for a span, to the second its middle lies in.
     """
@@ -124,17 +134,31 @@ def view(schema: pa.Schema, parts: Sequence[Part], from_ns: int | None = None, t
     by_node: dict[str, list[str]] = {}
     for part in parts:
         by_node.setdefault(part.node, []).append(quote(part.path))
+    nulls = "".join(f'CAST(NULL AS {type_name(field.type)}) AS "{field.name}", ' for field in later)
     return " UNION ALL ".join(
-        f"SELECT *, {quote(node)} AS node, {moment} - {moment} % {SECOND} AS second "
+        f"SELECT *, {nulls}{quote(node)} AS node, {moment} - {moment} % {SECOND} AS second "
         f"FROM read_parquet([{', '.join(paths)}], hive_partitioning = false){where}"
         for node, paths in by_node.items()
     )
 
 
-def facts_view(nodes: Mapping[str, Mapping[str, Any]]) -> str:
+def scope_cgroup(scope: Mapping[str, Any] | None) -> str | None:
+    """What the paths of cgroups in a recording's scope hold: the last two parts of its cgroup's path; None without one.
+
+    >>> scope_cgroup({"cgroup": "/sys/fs/cgroup/unified/kubepods.slice/pod1/app"})
+    '/pod1/app'
+    """
+    path = str((scope or {}).get("cgroup") or "")
+    below = _MOUNTS.sub("/", path).strip("/").split("/")[-2:]
+    return "/" + "/".join(below) if path else None
+
+
+def facts_view(nodes: Mapping[str, Mapping[str, Any]], scope: Mapping[str, Any] | None = None) -> str:
     """The view `nodes`: one row a node, with what does not change while it is recorded."""
+    part = scope_cgroup(scope)
+    scoped = [f"CAST({1 if scope else 0} AS BOOLEAN)", "CAST(NULL AS VARCHAR)" if part is None else quote(part)]
     numbers = ("cpus", "memory_bytes", "page_bytes", "clock_tick_hz", "cgroup_version")
-    names = ", ".join(["node", *numbers, "kernel", "machine"])
+    names = ", ".join(["node", *numbers, "kernel", "machine", "is_scoped", "scope_cgroup"])
     rows = [
         "("
         + ", ".join(
@@ -142,6 +166,7 @@ def facts_view(nodes: Mapping[str, Mapping[str, Any]]) -> str:
                 quote(node),
                 *(f"CAST({int(facts[n]) if facts.get(n) is not None else 'NULL'} AS BIGINT)" for n in numbers),
                 *(quote(str(facts.get(n) or "")) for n in ("kernel", "machine")),
+                *scoped,
             ]
         )
         + ")"
@@ -149,7 +174,8 @@ def facts_view(nodes: Mapping[str, Mapping[str, Any]]) -> str:
     ]
     if not rows:
         empty = ", ".join(f"CAST(NULL AS BIGINT) AS {n}" for n in numbers)
-        return f"SELECT CAST(NULL AS VARCHAR) AS node, {empty}, '' AS kernel, '' AS machine WHERE false"
+        rest = "'' AS kernel, '' AS machine, false AS is_scoped, CAST(NULL AS VARCHAR) AS scope_cgroup"
+        return f"SELECT CAST(NULL AS VARCHAR) AS node, {empty}, {rest} WHERE false"
     return f"SELECT * FROM (VALUES {', '.join(rows)}) AS facts({names})"
 
 

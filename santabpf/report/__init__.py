@@ -21,7 +21,7 @@ from .. import __version__
 from ..errors import BadUsage, ReportFailed
 from ..replay import hand_over, replay
 from ..shipped import shipped
-from .export import to_html
+from .export import outputs_to_html, to_html, verdicts_in_page
 from .run import check_parameters, execute
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..replay import Result
     from ..verdict import Verdict
 
-__all__ = ["Report", "report"]
+__all__ = ["Report", "outputs_to_html", "report", "verdicts_in_page"]
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,12 @@ def report(
         with tempfile.TemporaryDirectory(prefix=f".{page.stem}-", dir=page.parent) as beside:
             folder = Path(beside)
             body = {"verdicts": [json.loads(verdict.to_json()) for verdict in result.verdicts]}
-            _place(verdicts, json.dumps(body, indent=1, sort_keys=True) + "\n", folder)
+            told = json.dumps(body, indent=1, sort_keys=True) + "\n"
+            _place(verdicts, told, folder)
             env = hand_over(recording, scenarios, result, folder)
             shown = sys.stderr.isatty() if progress is None else progress
             error = execute(source, folder / "executed.ipynb", given, env, progress=shown)
-            text = to_html(folder / "executed.ipynb", _title(recording, result), _foot(recording, result))
+            text = to_html(folder / "executed.ipynb", _title(recording, result), _foot(recording, result), told)
             os.replace(folder / "executed.ipynb", made)
             _place(page, text, folder)
     except OSError as exc:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import html
 import re
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..display.escape import html_text
 from ..display.figure import MIME
-from ..display.page import TEMPLATES, inline_json, page_resources, plotly_js
+from ..display.page import TEMPLATES, inline_json, packed, page_resources, plotly_js, unpacked
 from .run import quick_imports
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -22,8 +24,39 @@ _HEADING = re.compile(r"<h2[^>]*>(.*?)</h2>", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 
 
-def to_html(notebook: Path, title: str, foot: str) -> str:
-    """The page. A cell that failed is shown with its traceback, and linked to from the top."""
+_VERDICTS = re.compile(r'<script[^>]* id="santa-verdicts"[^>]*>([A-Za-z0-9+/=]*)</script>')
+
+
+def verdicts_in_page(page: str) -> str:
+    """The JSON with all verdicts that a report carries; empty where there is none, or where it is broken."""
+    match = _VERDICTS.search(page)
+    try:
+        return unpacked(match[1]) if match else ""
+    except (ValueError, OSError, EOFError):
+        return ""
+
+
+def outputs_to_html(title: str, foot: str, outputs: Sequence[Any]) -> str:
+    """A page that comes from no notebook's run: words and figures that show themselves, one below the other."""
+    with quick_imports():
+        import nbformat
+    bundles = [output._repr_mimebundle_() for output in outputs]
+    cells = [
+        nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", data=bundle)])  # type: ignore[no-untyped-call]
+        for bundle in bundles
+    ]
+    head = nbformat.v4.new_markdown_cell(f"# {title}")  # type: ignore[no-untyped-call]
+    with tempfile.TemporaryDirectory(prefix="santabpf-page-") as folder:
+        path = Path(folder) / "page.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=[head, *cells]), path)  # type: ignore[no-untyped-call]
+        return to_html(path, title, foot, "")
+
+
+def to_html(notebook: Path, title: str, foot: str, verdicts: str) -> str:
+    """The page. A cell that failed is shown with its traceback, and linked to from the top.
+
+    verdicts: JSON that it carries unseen, so that what it says can be checked against the recording.
+    """
     with quick_imports():
         import nbformat
         from nbconvert.exporters import HTMLExporter
@@ -41,6 +74,7 @@ def to_html(notebook: Path, title: str, foot: str) -> str:
         filters={"santa_json": inline_json, "santa_plain": plain, "santa_anchor": anchor, "santa_headings": headings},
     )
     resources: dict[str, Any] = page_resources(plotly_js() if figures else "")
+    resources["santa_verdicts"] = packed(verdicts)
     resources |= {"santa_title": title, "santa_foot": foot, "santa_failed": failed, "santa_version": __version__}
     page, _ = exporter.from_notebook_node(nb, resources)
     return str(page)

@@ -14,10 +14,24 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from .. import places
 from ..errors import BadUsage, nearest
-from ..shipped import shipped
 from .load import FILE, load_scenario
-from .model import Alarm, Cause, Doubt, Evidence, Loss, Param, Query, Scenario, Sentence, Signal, Step, Threshold
+from .model import (
+    Alarm,
+    Cause,
+    Doubt,
+    Evidence,
+    Explains,
+    Loss,
+    Param,
+    Query,
+    Scenario,
+    Sentence,
+    Signal,
+    Step,
+    Threshold,
+)
 from .template import Template, count, visible
 
 __all__ = [
@@ -25,6 +39,7 @@ __all__ = [
     "Cause",
     "Doubt",
     "Evidence",
+    "Explains",
     "Loss",
     "Param",
     "Query",
@@ -42,11 +57,14 @@ __all__ = [
 ]
 
 
-@cache
 def all_scenarios() -> dict[str, Scenario]:
-    """Every scenario that comes with SantaBPF, by name. Raises BadScenario where one is broken."""
-    folders = sorted(f.parent for f in shipped("scenarios").glob(f"*/{FILE}"))
-    return {folder.name: load_scenario(folder) for folder in folders}
+    """Every scenario that is found (see places.py), by name. Raises BadScenario where one is broken."""
+    return _load_all(places.key())
+
+
+@cache
+def _load_all(key: str) -> dict[str, Scenario]:
+    return {name: load_scenario(folder) for name, folder in places.found("scenarios").items()}
 
 
 def get_scenario(name: str) -> Scenario:

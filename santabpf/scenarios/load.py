@@ -59,6 +59,7 @@ class _Loader:
         alarms = tuple(self._alarm(n, row, signals) for n, row in fields.take("alarms", Node).items())
         self.evidence = self._evidence(fields)
         words = self._words(fields.take("verdict", Node))
+        explains = tuple(self._explains(row) for row in fields.take("explains", list, []))
         fields.done()
         return m.Scenario(
             name,
@@ -75,6 +76,7 @@ class _Loader:
             alarms,
             tuple(self.evidence.values()),
             words,
+            explains,
             self._hash(),
             self.changed,
         )
@@ -84,13 +86,14 @@ class _Loader:
         return hashlib.sha256(text + json.dumps(self.changed, sort_keys=True).encode()).hexdigest()
 
     def _tables(self, fields: Fields, key: str, specs: tuple[Any, ...]) -> tuple[str, ...]:
-        tables: list[str] = []
+        """Those of the probes' tables that this file names; a probe may come to fill others, which are not needed."""
+        text, tables = self.path.read_text(encoding="utf-8"), list[str]()
         for spec in specs:
             try:
                 probe, _ = parse_probe(str(spec))
             except BadUsage as exc:
                 raise fields.fail(key, str(exc)) from exc
-            tables += [t.name for t in probe.tables]
+            tables += [t.name for t in probe.tables if re.search(rf"\b{t.name}\b", text)]
         return tuple(tables)
 
     def _param(self, name: str, row: Any) -> m.Param:
@@ -234,6 +237,19 @@ class _Loader:
         )
         fields.done()
         return words
+
+    def _explains(self, row: Any) -> m.Explains:
+        fields = Fields(row, self.path, "explains")
+        explained = fields.take("scenario", str)
+        when, text = (
+            Template(fields.take(key, str), self.path, f"explains.{key}", fields.line(key), key == "if")
+            for key in ("if", "text")
+        )
+        for template in (when, text):
+            template.check(dict.fromkeys([*self.evidence, "symptom"]))
+        out = m.Explains(explained, when, text, self._names(fields))
+        fields.done()
+        return out
 
     def _each(self, fields: Fields, key: str, make: Any, *, needed: bool = False) -> tuple[Any, ...]:
         rows = fields.take(key, list) if needed else fields.take(key, list, [])

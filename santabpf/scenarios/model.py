@@ -154,6 +154,19 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Explains:
+    """Another kind of trouble that this one brings about, where the evidence says so.
+
+    when and text see this scenario's evidence and `symptom`: see docs/scenarios.md.
+    """
+
+    scenario: str
+    when: Template
+    text: Template
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Moment:
     """A line of the timeline for each row of an evidence."""
 
@@ -188,7 +201,7 @@ class Scenario:
     folder: Path
     needs: tuple[str, ...]  # probes, with parameters, as `record` takes them
     also: tuple[str, ...]  # probes recorded along for the charts; the verdict does without them
-    tables: tuple[str, ...]  # the tables that those probes fill
+    tables: tuple[str, ...]  # the tables of those probes that its queries name
     min_seconds: int
     params: tuple[Param, ...]
     views: dict[str, Query]
@@ -196,6 +209,7 @@ class Scenario:
     alarms: tuple[Alarm, ...]
     evidence: tuple[Evidence, ...]
     words: Words
+    explains: tuple[Explains, ...]
     sha256: str  # of scenario.yaml and of the parameters that were changed
     changed: dict[str, int | float] = field(default_factory=dict)
 

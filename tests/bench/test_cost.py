@@ -8,7 +8,7 @@ import sys
 import time
 
 from santabpf.bench.cost import Cpu, command_of, cpu_of, descendants, private_bytes
-from santabpf.bench.machine import describe
+from santabpf.machine import describe
 
 
 def test_cpu_time_from_outside_is_what_the_process_itself_says() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 from synthetic import START, S, tables
 
@@ -46,3 +48,17 @@ def test_no_tables_give_sentences_that_say_so() -> None:
     text = str(Words(*receipt.blocks(receipt.info())))
     assert "no receipt" in text
     assert "no coverage" in text
+
+
+def test_the_programs_of_a_probe_are_shown_as_one_part() -> None:
+    rows = [
+        {"ts_ns": 1, "span_ns": 10**9, "part": part, "user_ns": None, "system_ns": None, "private_bytes": None,
+         "sent_bytes": None, "runs": runs, "run_ns": ns}
+        for part, runs, ns in (("program:security/a", 3, 5_000_000), ("program:security/b", 4, 7_000_000),
+                               ("program:exec/a", None, None))
+    ]  # fmt: skip
+    told = receipt.info(pa.Table.from_pylist(rows))
+    assert len(told.costs) == 3
+    text = "\n".join(block.text() for block in receipt.blocks(told))
+    assert re.search(r"BPF programs of security\s.*12 ms\s.*7\b", text), text
+    assert "security/a" not in text

@@ -29,7 +29,7 @@ def plan(*probes: str, selfcheck: bool = False) -> dict[str, Any]:
             number += 1
             row: dict[str, Any] = {"id": number, "name": table.name, "source": table.source}
             if table.source == "ring":
-                row["record_bytes"] = sum(c.c_bytes for c in table.schema.columns) + 16 * selfcheck
+                row["record_bytes"] = sum(c.c_bytes for c in table.schema.fields) + 16 * selfcheck
             if table.source == "map":
                 row["key_bytes"] = sum(c.c_bytes for c in table.keys)
                 row["value_bytes"] = sum(c.c_bytes for c in table.values)
@@ -84,7 +84,7 @@ def ring(table: str, rows: list[dict[str, Any]], *, checks: list[tuple[int, int]
     from santabpf.tables import table_schema
 
     schema = table_schema(table)
-    fields = [("first", "<u8"), *((c.name, c.numpy_type) for c in schema.columns), ("last", "<u8")]
+    fields = [("first", "<u8"), *((c.name, c.numpy_type) for c in schema.fields), ("last", "<u8")]
     dtype = np.dtype(fields if checks else fields[1:-1])
     out = b""
     for i, row in enumerate(rows):

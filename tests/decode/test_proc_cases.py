@@ -31,7 +31,14 @@ def read(folder: Path) -> Files | None:
     if not folder.exists():
         return None
     names = {path: str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {f"/{name}" if name.startswith("proc/") else name: path.read_bytes() for path, name in names.items()}
+    return {_named(name): path.read_bytes() for path, name in names.items()}
+
+
+def _named(name: str) -> str:
+    """cgroup/a/b/cpu.stat stands for /a/b/cpu.stat, the name of which could be that of any other file."""
+    if name.startswith("cgroup/"):
+        return name.removeprefix("cgroup")
+    return f"/{name}" if name.startswith("proc/") else name
 
 
 def parse(case: Path) -> list[dict[str, Any]]:

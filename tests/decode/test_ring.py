@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from streams import MONO, OFFSET, UTC, ring
 
+from santabpf.decode.cgroups import Cgroups
 from santabpf.decode.columns import Stats
 from santabpf.decode.ring import RingTable
 from santabpf.decode.times import Clock
@@ -17,10 +18,10 @@ TICK = SECOND // 100
 def decoded(table: str, *rows: dict[str, Any], stats: Stats | None = None) -> list[dict[str, Any]]:
     """These records through the ring's bytes and back."""
     schema = table_schema(table)
-    reader = RingTable(schema, sum(c.c_bytes for c in schema.columns))
+    reader = RingTable(schema, sum(c.c_bytes for c in schema.fields))
     payload = ring(table, list(rows))
     assert reader.check(payload) == len(rows)
-    batch = reader.decode(payload, Clock(OFFSET, TICK), stats or Stats())
+    batch = reader.decode(payload, Clock(OFFSET, TICK), stats or Stats(), Cgroups())
     batch.validate(full=True)
     assert batch.schema.equals(schema.arrow, check_metadata=True)
     return batch.to_pylist()  # type: ignore[no-any-return]
@@ -114,7 +115,7 @@ def test_torn_records_of_a_test_build_are_counted_and_their_counters_dropped() -
         "switches", [{"ts_ns": 0.1, "cpu": i} for i in range(4)], checks=[(1, 1), (2, 2), (3, 4), (0, 1 << 63)]
     )
     assert reader.check(payload) == 4
-    batch = reader.decode(payload, Clock(OFFSET, TICK), stats)
+    batch = reader.decode(payload, Clock(OFFSET, TICK), stats, Cgroups())
     assert stats.torn == 2
     assert batch.schema.names == schema.names
     assert batch.column("cpu").to_pylist() == [0, 1, 2, 3]

@@ -69,6 +69,14 @@ def test_a_reading_in_several_frames_is_one_reading() -> None:
     assert {(row["ts_ns"] - UTC, row["span_ns"]) for row in parts[2] + parts[3]} == {(SECOND, SECOND)}
 
 
+def test_a_key_that_was_taken_out_counts_from_zero_when_it_comes_back() -> None:
+    _, _, taken_out, back = read(
+        (0.0, {}), (1.0, {3: [(5, 50)]}), (1.0, {3: [(0, 0)]}), (2.0, {3: [(7, 60)]})
+    )  # fmt: skip
+    assert taken_out == []
+    assert values(back) == [(8, 7, 60)], "more than it had, and all of it new"
+
+
 def test_sums_over_cpus_never_wrap() -> None:
     _, rows = read((0.0, {}), (1.0, {3: [((1 << 64) - 1, 1 << 62)] * CPUS, 4: [(1 << 61, 5)] * 3}))
     top = (1 << 63) - 1

@@ -100,7 +100,7 @@ def test_the_running_kernel_knows_all_that_the_probes_need() -> None:
         for const in probe.needs:
             assert types.resolve(probe.btf[const]) is not None, f"{probe.name}: {probe.btf[const]}"
         for point in probe.attach:
-            kind, _, name = point.partition(":")
+            kind, _, name = point.rstrip("?").partition(":")
             if kind != "raw_tracepoint":
                 continue  # a classic tracepoint has a format file instead
             assert (types.resolve(f"args {name}") or 0) > 0

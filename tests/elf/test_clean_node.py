@@ -25,7 +25,8 @@ def held_by(elf: Elf, traces: Traces) -> tuple[set[int], set[int]]:
     elf.until(wire.HELLO)
     pids = {elf.process.pid} | traces.descendants(elf.process.pid)
     programs = traces.programs_of(pids)
-    assert len(programs) == 7
+    needed = [entry for probe in elf.plan["probes"] for entry in probe["attach"] if not entry.endswith("?")]
+    assert len(programs) >= len(needed) > 0
     return pids, programs
 
 

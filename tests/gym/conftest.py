@@ -49,7 +49,8 @@ def _leftovers() -> Callable[[int], list[str]]:
 
 def leftovers(key: int) -> list[str]:
     """Groups, processes and mounts of the cell whose guardian had this pid."""
-    found = [str(path) for path in Path("/sys/fs/cgroup").rglob(f"{PREFIX}{key}")]
+    walk = os.walk("/sys/fs/cgroup")  # groups may go meanwhile; rglob would stumble over it
+    found = [f"{folder}/{name}" for folder, names, _ in walk for name in names if name == f"{PREFIX}{key}"]
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if f"{PREFIX}{key}" in (process / "cgroup").read_text():

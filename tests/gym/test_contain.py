@@ -73,6 +73,16 @@ def test_the_cell_sees_neither_the_network_nor_the_processes_nor_the_name_of_the
     assert int(processes) <= 6
 
 
+def test_a_cell_may_have_more_than_one_cpu(script: Scripts) -> None:
+    assert run(script("nproc"), Limits(cpus=2)).output == f"{min(2, len(os.sched_getaffinity(0)))}\n"
+
+
+def test_a_cell_may_be_kept_to_a_part_of_a_cpu(script: Scripts) -> None:
+    ended = run(script("timeout 2 sh -c 'while :; do :; done'; times > used; tail -n 1 used"), Limits(cpu_percent=20))
+    used = [part.rstrip("s").split("m") for part in ended.output.split()]
+    assert 0.1 < sum(60 * int(minutes) + float(seconds) for minutes, seconds in used) < 0.8
+
+
 def test_no_path_of_the_machine_stands_in_a_command_line_of_the_cell(script: Scripts) -> None:
     ended = run(script("cat /proc/[0-9]*/cmdline | tr '\\0' ' '"))
     assert ended.output.startswith("santabpf-drill /bin/sh /tmp/drill/fault.sh ")
@@ -170,6 +180,31 @@ def test_nothing_is_left_when_the_runner_is_killed(runner: subprocess.Popen[str]
         runner.stdout.read()
         gone(key)
     assert runner.returncode != 0
+
+
+LAYS_OVER = """
+    mkdir power && mount -t tmpfs -o size=1m santabpf-drill power && cp /usr/bin/id power/id && chmod 4755 power/id
+    echo planted:x:64123:64123:::/bin/sh > accounts && mount --bind accounts /etc/passwd
+"""
+
+
+def test_what_a_script_mounts_holds_in_the_cell_only(script: Scripts) -> None:
+    before = Path("/etc/passwd").read_bytes()
+    ended = run(script(LAYS_OVER + "cat /etc/passwd; setpriv --reuid 64123 --clear-groups power/id -u"))
+    assert ended.output == "planted:x:64123:64123:::/bin/sh\n0\n"
+    assert Path("/etc/passwd").read_bytes() == before
+
+
+def test_what_a_script_mounts_is_gone_when_the_runner_is_killed(script: Scripts, gone: Gone) -> None:
+    before = Path("/etc/passwd").read_bytes()
+    path = script(LAYS_OVER + "while :; do sleep 1; done")
+    code = textwrap.dedent(RUNNER)
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as runner:
+        assert runner.stdout is not None
+        key = int(runner.stdout.readline())
+        runner.kill()
+        gone(key)
+    assert Path("/etc/passwd").read_bytes() == before
 
 
 def test_nothing_is_left_when_the_guardian_is_killed_but_the_runner_lives(script: Scripts, gone: Gone) -> None:

@@ -21,8 +21,8 @@ SECOND = (
 )
 
 
-def plan(machine: tuple[str, str], files: dict[str, str]) -> Plan:
-    return plan_groups(parse_trees(*machine), "fault", "77", 1000, 9, 1, lambda path: files.get(path, ""))
+def plan(machine: tuple[str, str], files: dict[str, str], percent: int = 0) -> Plan:
+    return plan_groups(parse_trees(*machine), "fault", "77", 1000, 9, [1], percent, lambda path: files.get(path, ""))
 
 
 def test_limits_come_from_version_1_and_the_identity_from_version_2_where_both_are() -> None:
@@ -56,6 +56,19 @@ def test_in_version_2_the_group_lies_below_the_nearest_ancestor_that_can_give_li
         f"{top}/pids.max": "9",
         f"{top}/cpuset.cpus": "1",
     }
+
+
+def test_a_share_of_a_cpu_is_a_quota_in_either_version() -> None:
+    able = {"/sys/fs/cgroup/cgroup.subtree_control": "cpu memory pids"}
+    first = dict(pair for group in plan(HYBRID, {}, 20).groups for pair in group.writes)
+    leaf = "/sys/fs/cgroup/cpu,cpuacct/santabpf-drill-77/fault"
+    assert (first[f"{leaf}/cpu.cfs_quota_us"], first[f"{leaf}/cpu.cfs_period_us"]) == ("20000", "100000")
+    assert dict(plan(SECOND, able, 250).groups[0].writes)["/sys/fs/cgroup/santabpf-drill-77/cpu.max"] == "250000 100000"
+    assert first["/sys/fs/cgroup/cpu,cpuacct/santabpf-drill-77/cpu.shares"] == "262144"
+    free = [path for machine in (HYBRID, SECOND) for group in plan(machine, able).groups for path, _ in group.writes]
+    assert not any("cpu.max" in path or "cfs" in path for path in free)
+    with pytest.raises(CannotContain, match=r"limit cpu$"):
+        plan(SECOND, {"/sys/fs/cgroup/cgroup.subtree_control": "memory pids"}, 20)
 
 
 def test_a_machine_whose_groups_cannot_limit_is_refused_with_the_controllers_that_lack() -> None:

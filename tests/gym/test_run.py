@@ -102,7 +102,7 @@ def test_what_a_drill_cannot_do_is_told_before_anything_is_provoked(tmp_path: Pa
         drill("short_lived_job")
     with pytest.raises(BadUsage, match="did you mean 'restart-loop'"):
         drill("short_lived_jobs", "restart_loop")
-    with pytest.raises(BadUsage, match="on this machine only"):
+    with pytest.raises(CannotProvoke, match="not allowed on web-1"):
         drill("short_lived_jobs", node="web-1")
     with pytest.raises(BadUsage, match="exists already"):
         drill("short_lived_jobs", keep=tmp_path)

@@ -50,3 +50,24 @@ def test_every_script_that_comes_with_a_scenario_is_plain_sh_and_executable(scen
         assert variant.script.read_text().startswith("#!/bin/sh\n"), variant.script
         assert variant.script.stat().st_mode & 0o100, variant.script
         assert "/usr/bin/env" not in variant.script.read_text()
+
+
+def test_a_script_names_the_other_scenarios_that_may_fire_with_it(tmp_path: Path) -> None:
+    (tmp_path / "quiet").mkdir()
+    (tmp_path / "reproduce.sh").write_text("# variants: one two\n# also: cpu_usage cpu_saturation\n")
+    (tmp_path / "quiet" / "busy.sh").write_text("# also: cpu_usage\n")
+    found = variants(tmp_path)
+    assert found["two"].also == ("cpu_usage", "cpu_saturation")
+    assert found["busy"].also == ("cpu_usage",)
+
+
+def test_a_script_may_ask_for_a_cell_with_other_limits(tmp_path: Path) -> None:
+    made = variants(folder(tmp_path, "# variants: storm\n# cell: cpus=2 memory_mib=96\n"))
+    assert made["storm"].cell == (("cpus", 2), ("memory_bytes", 96 * 1024 * 1024))
+    assert made["two-words"].cell == ()
+
+
+@pytest.mark.parametrize("word", ["gpus=1", "cpus=0", "cpus=", "memory_mib=9999", "cpus=two"])
+def test_what_a_cell_cannot_give_is_refused_with_the_line(tmp_path: Path, word: str) -> None:
+    with pytest.raises(BadScenario, match=r"reproduce\.sh:2: a cell can't give '" + word):
+        variants(folder(tmp_path, f"# variants: storm\n# cell: {word}\n"))

@@ -1,4 +1,6 @@
-"""However a recording ends, no process, BPF program or folder of the elf is left on the node 12 s later."""
+"""However a recording ends, no process, BPF program or folder of the elf is left on the node 12 s later, or as
+much later as the kernel takes to take the programs back: 70 ms for each tracepoint, one after the other.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ from own_sshd import Sshd
 pytestmark = pytest.mark.bpf
 
 GONE_S = 12.0  # an elf waits 10 s for a ping
+TAKEN_BACK_S = 0.2  # a program, on a busy machine
 #: records with every probe until it is stopped, and says so once the elf has said hello
 SANTA = """
 import sys
@@ -69,6 +72,11 @@ def found_below(traces: Traces, pid: int) -> tuple[set[int], set[int]]:
     return elves, programs
 
 
+def within(programs: set[int]) -> float:
+    """How long it may take until these are gone; s."""
+    return GONE_S + TAKEN_BACK_S * len(programs)
+
+
 def folders() -> set[str]:
     """Where an elf might have left its headers."""
     return {str(path) for place in ("/dev/shm", "/run") for path in Path(place).glob("santabpf*")}
@@ -88,7 +96,7 @@ def test_when_santa_dies_or_stops(
         child = santa(silence_s=2)
         left = found_below(traces, child.pid)
     child.send_signal(how)
-    assert traces.wait_gone(*left, GONE_S) == (set(), set())
+    assert traces.wait_gone(*left, within(left[1])) == (set(), set())
     assert folders() <= before
 
 
@@ -98,7 +106,7 @@ def test_when_the_ssh_session_is_killed(santa: Start, traces: Traces, sshd: Sshd
     elves, programs = found_below(traces, sshd.pid)
     for pid in sshd.sessions():
         os.kill(pid, signal.SIGKILL)
-    assert traces.wait_gone(elves, programs, GONE_S) == (set(), set())
+    assert traces.wait_gone(elves, programs, within(programs)) == (set(), set())
     assert "ConnectionLost: node-1: the SSH connection broke" in child.communicate(timeout=20)[1]
 
 
@@ -110,7 +118,7 @@ def test_when_the_ssh_session_hangs(santa: Start, traces: Traces, sshd: Sshd) ->
     for pid in sessions:
         os.kill(pid, signal.SIGSTOP)
     try:
-        assert traces.wait_gone(elves, programs, GONE_S) == (set(), set())
+        assert traces.wait_gone(elves, programs, within(programs)) == (set(), set())
         assert "ConnectionLost: node-1: nothing came from the recorder for 2 s" in child.communicate(timeout=30)[1]
     finally:
         for pid in sessions:
@@ -122,9 +130,10 @@ def test_when_the_elf_itself_is_killed(santa: Start, traces: Traces) -> None:
     elves, programs = found_below(traces, child.pid)
     for pid in elves:
         os.kill(pid, signal.SIGKILL)
-    assert traces.wait_gone(elves, programs, GONE_S) == (set(), set())
-    says = "ConnectionLost: local: the recorder ended with exit code -9 in mid-recording"
-    assert says in child.communicate(timeout=20)[1]
+    assert traces.wait_gone(elves, programs, within(programs)) == (set(), set())
+    said = child.communicate(timeout=20)[1]  # its end is only seen once the kernel has taken all back
+    ends = ("the recorder ended with exit code -9 in mid-recording", "nothing came from the recorder for 10 s")
+    assert any(f"ConnectionLost: local: {end}" in said for end in ends)
 
 
 def test_when_santa_dies_while_the_probes_are_compiled(santa: Start, traces: Traces) -> None:

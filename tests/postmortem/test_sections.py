@@ -25,7 +25,7 @@ def rec(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 @pytest.fixture(scope="module")
 def result(rec: Recording) -> Result:
-    return sb.replay(rec)
+    return sb.replay(rec, ["short_lived_jobs"])
 
 
 @pytest.fixture(scope="module")

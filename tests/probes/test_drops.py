@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 from planted_tcp import server, talk
 from real_elf import Elf, plan_of
 
 from santabpf import wire
+from santabpf.elf.btf import BTF
 
 pytestmark = pytest.mark.bpf
 PLANTED = 23
@@ -75,3 +78,72 @@ def test_23_datagrams_to_a_port_without_a_socket_are_counted_and_short_connectio
     names = {reason for reason, _, _ in last}
     assert sum(n for (reason, _, protocol), n in last.items() if (reason, protocol) == (b"NO_SOCKET", IPV6)) >= PLANTED
     assert not names & {b"NOT_SPECIFIED", b"CONSUMED", b"QUEUE_PURGE", b"SOCKET_CLOSE", b"TCP_OLD_DATA", b""}
+
+
+def test_a_scope_leaves_out_packets_whose_socket_is_not_known() -> None:
+    with Elf(plan_of("drops", scope={"tree": os.getpid()})) as elf:
+        elf.until(wire.HELLO)
+        elf.read(0.2)
+        send_what_nobody_takes(socket.AF_INET, "127.0.0.1", PLANTED)
+        elf.read(1.2)
+        elf.finish()
+        assert b"IP_NOPROTO" not in {reason for reason, _, _ in counted(elf.payloads(wire.MAP, "drops")[-1])}
+        assert elf.json_of(wire.HELLO)[0]["probes"]["drops"]["state"] == "on"
+
+
+def test_a_cgroup_scope_counts_what_the_full_sockets_of_its_processes_drop() -> None:
+    if (BTF.of_kernel().resolve("args kfree_skb") or 0) < 4:
+        pytest.skip("this kernel does not tell the receiving socket")
+    if (unified := v2_tree()) is None:
+        pytest.skip("there is no tree of cgroups v2")
+    group = unified / f"santabpf-drops-{os.getpid()}"
+    group.mkdir()
+    try:
+        inside, outside = deaf_socket(group), deaf_socket(None)
+        with Elf(plan_of("drops", scope={"cgroup": str(group)})) as elf:
+            elf.until(wire.HELLO)
+            elf.read(0.2)
+            for end in (outside, inside, outside):
+                overfill(end)
+            sent = overfill(inside)
+            elf.read(1.2)
+            elf.finish()
+            last = counted(elf.payloads(wire.MAP, "drops")[-1])
+        assert {reason for reason, _, _ in last} == {b"SOCKET_RCVBUFF"}
+        assert sent <= sum(last.values()) < 2 * sent, "its second filling was dropped whole, and some of its first"
+    finally:
+        inside.close()
+        outside.close()
+        group.rmdir()
+
+
+def v2_tree() -> Path | None:
+    """Where cgroups v2 are mounted."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        if " - cgroup2 " in line:
+            return Path(line.split(" ")[4])
+    return None
+
+
+def deaf_socket(group: Path | None) -> socket.socket:
+    """One with little room that nobody reads, made by this thread, which was in that cgroup just then."""
+    if group is None:
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    else:
+        home = group.parent / Path("/proc/self/cgroup").read_text().split("0::/", 1)[1].splitlines()[0]
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+        try:
+            made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        finally:
+            (home / "cgroup.procs").write_text(str(os.getpid()))
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.bind(("127.0.0.1", 0))
+    return made
+
+
+def overfill(end: socket.socket) -> int:
+    """How many datagrams were sent to it; it can't hold them."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        for _ in range(10 * PLANTED):
+            other.sendto(b"x" * 100, end.getsockname())
+    return 10 * PLANTED

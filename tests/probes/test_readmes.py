@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from santabpf.probes import all_probes
+from santabpf.probes.cost import load_cost
 
 
 @pytest.mark.parametrize("name", all_probes())
@@ -19,3 +20,5 @@ def test_the_columns_are_those_of_the_yaml(name: str) -> None:
     assert text.startswith(f"# {name}: ")
     for heading in ("## What it does not measure", "## An example", "## Cost", "## Kernels", "## Sources"):
         assert heading in text
+    cost = load_cost(probe.folder)
+    assert cost is None or cost.to_sentence() in text

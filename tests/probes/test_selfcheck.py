@@ -10,7 +10,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from real_elf import DISK_READS, FORKS, MISSES, REFUSED, SWITCH, Elf, load, plan_of, record_type
+from real_elf import (
+    CONNECTIONS,
+    DISK_READS,
+    FILE_READS,
+    FORKS,
+    MISSES,
+    POLLS,
+    QUESTIONS,
+    REFUSED,
+    SWITCH,
+    Elf,
+    load,
+    plan_of,
+    record_type,
+)  # fmt: skip
 
 from santabpf import wire
 
@@ -18,7 +32,8 @@ pytestmark = pytest.mark.bpf
 LOADS = {
     "switches": SWITCH, "runq": SWITCH, "exec": FORKS, "exit": FORKS, "fork": FORKS, "tcp": REFUSED,
     "tcp_loss": REFUSED, "opens": MISSES,
-    "block_io": DISK_READS,
+    "block_io": DISK_READS, "file_io_slow": FILE_READS, "event_loop_slow": POLLS,
+    "accept": CONNECTIONS, "dns": QUESTIONS, "profile": FORKS, "offcpu": SWITCH,
 }  # fmt: skip
 
 
@@ -41,7 +56,8 @@ class Tally:
 
 def record_under_load(spec: str, seconds: float, **options: Any) -> tuple[Tally, dict[str, int], int]:
     """The tally, the table's last loss counters, and the truth."""
-    table = spec.partition(":")[0]
+    probe = spec.partition(":")[0]
+    table = {"file_io": "file_io_slow", "event_loop": "event_loop_slow"}.get(probe, probe)
     plan = plan_of(spec, selfcheck=True, **options)
     tally = Tally(table, next(t["id"] for t in plan["probes"][0]["tables"] if t["name"] == table))
     with Elf(plan, tally) as elf:
@@ -69,7 +85,9 @@ def test_ten_seconds_of_context_switches_at_full_load_are_whole_and_add_up() -> 
 
 @pytest.mark.parametrize(
     "spec",
-    ["runq:min_wait_ns=0", "exec", "exit", "fork", "tcp", "tcp_loss", "opens", "block_io:min_total_ns=0"],
+    ["runq:min_wait_ns=0", "exec", "exit", "fork", "tcp", "tcp_loss", "opens", "block_io:min_total_ns=0",
+     "file_io:min_rw_ns=0,min_sync_ns=0", "event_loop:min_busy_ns=0",
+     "accept:min_wait_ns=0", "dns", "profile:hz=999", "offcpu:min_block_ns=0"],
 )
 def test_each_ring_is_whole_and_adds_up(spec: str) -> None:
     tally, loss, truth = record_under_load(spec, 2)

@@ -71,7 +71,7 @@ def test_the_struct_has_the_columns_of_the_yaml_in_their_order(name: str) -> Non
             found = re.search(rf"struct {table.name}_record {{\n(.*?)\n}};", text, re.DOTALL)
             assert found is not None
             fields = [line.strip().rstrip(";") for line in found[1].splitlines()]
-            assert fields == [c.c_declaration for c in table.schema.columns]
+            assert fields == [c.c_declaration for c in table.schema.fields]
 
 
 @pytest.mark.parametrize("name", [p.name for p in all_probes().values() if p.program])
@@ -79,7 +79,7 @@ def test_every_column_is_written_by_the_program(name: str) -> None:
     probe = all_probes()[name]
     assert probe.program is not None
     for table in probe.tables:
-        for column in table.schema.columns if table.source == "ring" else ():
+        for column in table.schema.fields if table.source == "ring" else ():
             if column.kind not in ("pad", "clock"):
                 assert f"r->{column.name}" in probe.program, f"{table.name}.{column.name}"
 
@@ -88,11 +88,12 @@ def test_a_plan_can_be_sent_and_numbers_its_tables() -> None:
     sent = json.loads(json.dumps(plan_of("exec", "runq:min_wait_ns=5", "metrics")))
     tables = [t for p in sent["probes"] for t in p["tables"]]
     assert [(t["id"], t["name"], t["source"]) for t in tables] == [
-        (1, "exec", "ring"), (2, "runq", "ring"), (3, "runq_hist", "map"), (4, "metrics", "proc"),
+        (1, "exec", "ring"), (2, "exec_failed", "ring"), (3, "runq", "ring"), (4, "runq_hist", "map"),
+        (5, "metrics", "proc"),
     ]  # fmt: skip
-    assert tables[0]["record_bytes"] == 888
+    assert tables[0]["record_bytes"] == 728
     assert tables[0]["has_argv"]
-    assert (tables[2]["key_bytes"], tables[2]["value_bytes"], tables[2]["array"]) == (4, 16, True)
+    assert (tables[3]["key_bytes"], tables[3]["value_bytes"], tables[3]["array"]) == (4, 16, True)
     assert sent["probes"][1]["params"] == {"MIN_WAIT_NS": 5}
     assert sent["probes"][2]["source"] is None
 

@@ -16,6 +16,7 @@ from real_elf import Elf, plan_of
 
 from santabpf import wire
 from santabpf.decode.columns import address
+from santabpf.elf.btf import BTF
 
 pytestmark = pytest.mark.bpf
 PLANTED = 23
@@ -35,7 +36,7 @@ def elf() -> Iterator[Elf]:
 def lossy(elf: Elf) -> tuple[dict[str, Any], list[Any]]:
     """What was planted in a namespace without a way out, and the rows of its addresses."""
     child = subprocess.Popen(
-        ["unshare", "-n", sys.executable, str(Path(__file__).with_name("lossy_net.py"))], stdout=subprocess.PIPE
+        [sys.executable, str(Path(__file__).parent / "plant" / "tcp_loss.py")], stdout=subprocess.PIPE
     )
     elf.read(3)
     out, _ = child.communicate(timeout=10)
@@ -102,3 +103,27 @@ def test_nothing_is_lost_when_all_goes_well(elf: Elf) -> None:
         elf.read(0.6)
     rows = elf.records("tcp_loss")
     assert not ((rows["local_port"] == port) | (rows["remote_port"] == port)).any()
+
+
+def test_a_tree_scope_has_what_happens_on_its_sockets_and_nothing_of_others() -> None:
+    with server("127.0.0.1") as (port, child), Elf(plan_of("tcp_loss", scope={"tree": child})) as scoped:
+        scoped.until(wire.HELLO)
+        scoped.read(0.2)
+        for _ in range(PLANTED):
+            talk("127.0.0.1", port, 10, hurry=True)
+        nobody = closed_port()
+        refuse(nobody)
+        scoped.read(0.6)
+        rows = scoped.records("tcp_loss")
+    assert {(r["event"], int(r["local_port"])) for r in rows} == {(b"reset_in", port)}
+    assert len(rows) == PLANTED
+
+
+def test_a_reset_has_the_number_of_its_reason_too(elf: Elf) -> None:
+    port = closed_port()
+    refuse(port)
+    elf.read(0.6)
+    rows = elf.records("tcp_loss")
+    (sent,), (came,) = rows[rows["local_port"] == port], rows[rows["remote_port"] == port]
+    no_socket = BTF.of_kernel().resolve("enum sk_rst_reason.SK_RST_REASON_NO_SOCKET")
+    assert (int(sent["reason_id"]), int(came["reason_id"])) == (no_socket, 0xFFFF)

@@ -96,9 +96,12 @@ def test_ctrl_c_and_sigterm_keep_a_recording_and_leave_a_clean_node(
     out = str(tmp_path / "rec")
     command = [sys.executable, "-m", "santabpf", "record", "-p", "exec", "-d", "0", "-o", out, "--json"]
     santa = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(5)
-    elves = traces.elves_below(santa.pid)
-    programs = traces.programs_of(elves)
+    for _ in range(600):  # until it records, and 3 s more
+        elves = traces.elves_below(santa.pid)
+        if programs := traces.programs_of(elves):
+            break
+        time.sleep(0.1)
+    time.sleep(3)
     assert elves
     assert programs
     santa.send_signal(number)

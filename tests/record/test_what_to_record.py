@@ -47,6 +47,12 @@ def test_a_scenario_brings_its_probes_along() -> None:
     assert {"exec", "exit", "fork", "processes"} <= names
 
 
+def test_what_a_scenario_needs_is_one_probe_also_where_a_set_has_its_name() -> None:
+    names = {probe.name for probe, _ in select(["reverse_shell"], [])}
+    assert names == {"security", "accept", "tcp", "exec", "fork", "exit", "processes"}
+    assert names < {probe.name for probe, _ in select(["reverse_shell"], ["security"])}
+
+
 def test_neither_scenario_nor_probe_means_all_scenarios() -> None:
     assert {p.name for p, _ in select(["short_lived_jobs"], [])} <= {p.name for p, _ in select([], [])}
 

@@ -96,3 +96,26 @@ def test_a_copy_of_a_scoped_recording_names_no_thread_from_outside(
     made = share(tmp_path / "scoped", tmp_path / "public")
     assert made["runq"].arrow(["prev_comm"])["prev_comm"].to_pylist() == expected
     assert verify(made.path) == []
+
+
+def test_where_a_machine_keeps_its_cgroups_is_not_told(tmp_path: Path) -> None:
+    probes = {name: {"params": {}, "state": "on", "why": None} for name in ("exec", "cgroup_metrics")}
+    scope = {"cgroup": "/sys/fs/cgroup/memory/acme/tenant-7/santabpf-drill-5/jobs"}
+    paths = ["/acme/tenant-7/santabpf-drill-5/jobs/one", "/acme/tenant-7", None]
+    with Writer(tmp_path / "acme", info={"probes": probes, "scope": scope}) as writer:
+        writer.add_node("local", {"cpus": 2})
+        for table in ("exec", "cgroup_metrics"):
+            rows = [{"ts_ns": T0 + at, "cgroup": path} for at, path in enumerate(paths)]
+            writer.append("local", table, batch(table, rows))
+    made = share(tmp_path / "acme", tmp_path / "public")
+    assert made["exec"].arrow(["cgroup"])["cgroup"].to_pylist() == ["/santabpf-drill-5/jobs/one", None, None]
+    assert made["cgroup_metrics"].arrow(["cgroup"])["cgroup"].to_pylist() == ["/santabpf-drill-5/jobs/one"]
+    assert "acme" not in str(made["exec"].arrow().to_pylist())
+
+
+def test_a_table_of_cgroups_without_rows_stays_one(tmp_path: Path) -> None:
+    probes = {"cgroup_metrics": {"params": {}, "state": "on", "why": None}}
+    with Writer(tmp_path / "acme", info={"probes": probes, "scope": {"cgroup": "/sys/fs/cgroup/a/b"}}) as writer:
+        writer.add_node("local", {"cpus": 2})
+        writer.append("local", "cgroup_metrics", batch("cgroup_metrics", []))
+    assert share(tmp_path / "acme", tmp_path / "public")["cgroup_metrics"].rows == 0

@@ -6,14 +6,18 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from made_up_node import START, S, World
 
 from santabpf.errors import QueryFailed
-from santabpf.recording import Recording
+from santabpf.recording import Recording, Writer
+from santabpf.recording import open as open_recording
+from santabpf.recording.manifest import declare
 from santabpf.replay.child import answer, open_database
 from santabpf.replay.query import Limits, Query, run
 from santabpf.replay.sql import Composed, Text, compose_shared
+from santabpf.tables import table_schema
 
 
 def test_every_table_has_its_node_and_the_second_it_belongs_to(recording: Recording) -> None:
@@ -58,10 +62,26 @@ def test_parameters_that_a_query_does_not_name_are_left_out(recording: Recording
         run(recording, "SELECT $c", {"a": 1})
 
 
-def test_nodes_are_kept_apart(tmp_path: Path) -> None:
-    from santabpf.recording import Writer
-    from santabpf.recording import open as open_recording
+def test_the_facts_say_which_part_of_the_node_was_recorded(recording: Recording, tmp_path: Path) -> None:
+    asked = "SELECT is_scoped, scope_cgroup FROM nodes"
+    assert run(recording, asked).to_pylist() == [{"is_scoped": False, "scope_cgroup": None}]
+    with Writer(tmp_path / "r", info=World(3).info() | {"scope": {"cgroup": "/sys/fs/cgroup/it's/here"}}):
+        pass
+    assert run(open_recording(tmp_path / "r"), asked).to_pylist() == [{"is_scoped": True, "scope_cgroup": "/it's/here"}]
 
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_column_that_a_table_has_got_since_is_null(rows: int, tmp_path: Path) -> None:
+    schema = table_schema("runq").arrow
+    older = pa.schema([field for field in schema if field.name not in ("nice", "node")])
+    made = pa.RecordBatch.from_pylist([dict.fromkeys(older.names) | {"ts_ns": START, "tgid": 7}] * rows, schema=older)
+    with Writer(tmp_path / "r", info=World(3).info(), tables=[declare(older, "runq", "0" * 12)]) as writer:
+        writer.append("node-1", "runq", made)
+    asked = run(open_recording(tmp_path / "r"), "SELECT tgid, nice, node FROM runq")
+    assert asked.to_pylist() == [{"tgid": 7, "nice": None, "node": "node-1"}] * rows
+
+
+def test_nodes_are_kept_apart(tmp_path: Path) -> None:
     one, two = World(3), World(3, node="node-2")
     one.run(one.init, ["/bin/true"], 1, 5, 1)
     info = one.info()

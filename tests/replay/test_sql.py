@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from santabpf.errors import QueryFailed
 from santabpf.replay.query import Query
-from santabpf.replay.sql import Text, compose, compose_shared, explain
+from santabpf.replay.sql import Text, compose, compose_shared, explain, scope_cgroup
 
 PATH = Path("scenario.yaml")
 
@@ -109,3 +110,18 @@ def test_an_unknown_message_is_passed_on_in_one_line() -> None:
     query = compose(text("SELECT 1", "signals.s", 7), {})
     said = explain("Conversion Error: Could not convert\n\nLINE 1: SELECT 1\n        ^", query, {})
     assert said == "scenario.yaml:7: signals.s: Could not convert"
+
+
+@pytest.mark.parametrize(
+    ("scope", "held"),
+    [
+        (None, None),
+        ({"tree": 7}, None),
+        ({"cgroup": "/sys/fs/cgroup/unified/santabpf-drill-7/fault"}, "/santabpf-drill-7/fault"),
+        ({"cgroup": "/sys/fs/cgroup/memory/web"}, "/web"),
+        ({"cgroup": "/system.slice/web.service"}, "/system.slice/web.service"),
+        ({"cgroup": "/sys/fs/cgroup/kubepods.slice/pod1/app/"}, "/pod1/app"),
+    ],
+)
+def test_cgroups_in_a_scope_are_known_by_the_end_of_its_path(scope: dict[str, Any] | None, held: str | None) -> None:
+    assert scope_cgroup(scope) == held

@@ -83,7 +83,7 @@ def test_hostile_text_is_shown_as_text(hostile_page: Opened) -> None:
     for text in synthetic.HOSTILE:
         assert visible(text) in shown, text
     assert page.locator("main a").count() == 0
-    assert page.evaluate("document.querySelectorAll('script').length") == 5  # two figures, plotly twice, ours
+    assert page.evaluate("document.querySelectorAll('script').length") == 6  # two figures, plotly twice, verdicts, ours
     assert "\u202e" not in shown
 
 

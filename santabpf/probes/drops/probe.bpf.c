@@ -11,8 +11,8 @@
 /* Reasons that come with ordinary life: one for each short connection on loopback, for each closed socket. */
 static __always_inline int is_noise(u32 reason)
 {
-	return reason <= 1 || reason == DROP_NOT_SPECIFIED || reason == DROP_QUEUE_PURGE || /* 1: consumed */
-	       reason == DROP_SOCKET_CLOSE || reason == DROP_TCP_OLD_DATA;
+	return reason == DROP_NOT_YET || reason == DROP_CONSUMED || reason == DROP_NOT_SPECIFIED ||
+	       reason == DROP_QUEUE_PURGE || reason == DROP_SOCKET_CLOSE || reason == DROP_TCP_OLD_DATA;
 }
 
 static __always_inline void put_reason(char *to, u32 reason)
@@ -148,6 +148,15 @@ RAW_TRACEPOINT_PROBE(kfree_skb)
 	u32 reason = ctx->args[2];
 	if (is_noise(reason) || !is_armed())
 		return 0;
+#if SANTA_SCOPE != SCOPE_NODE
+	u64 sock = read_u64(ctx->args[0] + OFF_SKB_SK);
+#if KFREE_SKB_ARGS >= 4
+	if (!sock)
+		sock = ctx->args[3];
+#endif
+	if (!is_sock_in_scope(sock))
+		return 0;
+#endif
 	u16 protocol = 0;
 	bpf_probe_read_kernel(&protocol, sizeof(protocol), (void *)(ctx->args[0] + OFF_SKB_PROTOCOL));
 	struct drops_key key = {.reason_id = reason, .protocol = __builtin_bswap16(protocol)};
@@ -157,3 +166,18 @@ RAW_TRACEPOINT_PROBE(kfree_skb)
 		__sync_fetch_and_add(&value->packets, 1); /* a softirq may come in between on the same CPU */
 	return 0;
 }
+
+#if SANTA_SCOPE != SCOPE_NODE
+RAW_TRACEPOINT_PROBE(inet_sock_set_state)
+{
+	follow_sock(ctx->args[0], ctx->args[1], ctx->args[2]);
+	return 0;
+}
+
+#if HAS_SYS_EXIT_ACCEPT4
+TRACEPOINT_PROBE(syscalls, sys_exit_accept4) { return follow_accepted(args->ret); }
+#endif
+#if HAS_SYS_EXIT_ACCEPT
+TRACEPOINT_PROBE(syscalls, sys_exit_accept) { return follow_accepted(args->ret); }
+#endif
+#endif

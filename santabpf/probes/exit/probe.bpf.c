@@ -79,7 +79,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exit)
 	r->pstart_ns = task_start(parent);
 	r->lifetime_ns = bpf_ktime_get_boot_ns() - r->start_ns;
 	r->cpu_ns = process_cpu(task, leader);
-	r->cgroup_id = cgroup_id(group);
+	r->cgroup_id = note_cgroup(group);
 	r->tgid = task_tgid(task);
 	r->ptgid = task_tgid(parent);
 	r->uid = bpf_get_current_uid_gid();
@@ -88,7 +88,6 @@ RAW_TRACEPOINT_PROBE(sched_process_exit)
 	r->core_dumped = (code & 0x80) != 0;
 	task_comm(r->comm, leader);
 	task_comm(r->pcomm, parent);
-	cgroup_name(r->cgroup, group);
 	exit_submit(r);
 	return 0;
 }

@@ -46,11 +46,10 @@ static __always_inline void fill_victim(struct oom_record *r, u64 task)
 {
 	u64 group = task_cgroup(task);
 	r->start_ns = task_start(task);
-	r->cgroup_id = cgroup_id(group);
+	r->cgroup_id = note_cgroup(group);
 	r->tgid = task_tgid(task);
 	r->tid = task_tid(task);
 	task_comm(r->comm, task_leader(task));
-	cgroup_name(r->cgroup, group);
 #if OFF_TASK_SIGNAL != OFF_ABSENT && OFF_SIGNAL_ADJ != OFF_ABSENT
 	s16 adjusted = 0;
 	bpf_probe_read_kernel(&adjusted, sizeof(adjusted), (void *)(read_u64(task + OFF_TASK_SIGNAL) + OFF_SIGNAL_ADJ));

@@ -74,7 +74,9 @@ static __always_inline int ends(long result)
 	return 0;
 }
 
+#if HAS_SYS_ENTER_OPEN && HAS_SYS_EXIT_OPEN /* there is no open(2) on newer kinds of machines */
 TRACEPOINT_PROBE(syscalls, sys_enter_open) { return begins((u64)args->filename, args->flags); }
 TRACEPOINT_PROBE(syscalls, sys_exit_open) { return ends(args->ret); }
+#endif
 TRACEPOINT_PROBE(syscalls, sys_enter_openat) { return begins((u64)args->filename, args->flags); }
 TRACEPOINT_PROBE(syscalls, sys_exit_openat) { return ends(args->ret); }

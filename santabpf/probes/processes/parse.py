@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from ..containers import belongs
 from ..procfs import Facts, Files, Rows, arguments, number, parse_stat, text
 
 COLUMNS = (
     "ts_ns", "start_ns", "tgid", "ptgid", "uid", "is_kernel", "threads", "cpu_ns", "rss_bytes", "comm", "argv",
-    "argv_truncated", "cgroup",
+    "argv_truncated", "cgroup", "pod_id", "container_id",
 )  # fmt: skip
 #: As much of a command line as the probe `exec` keeps, so that the two compare.
 ARGV_BYTES = 511
-#: As much of the two parts of a cgroup's path as prelude.bpf.c keeps.
-PARENT_BYTES, LEAF_BYTES = 71, 87
 
 
 def rows(files: Files, previous: Files | None, ts_ns: int, span_ns: int, facts: Facts) -> Rows:
@@ -22,11 +21,13 @@ def rows(files: Files, previous: Files | None, ts_ns: int, span_ns: int, facts: 
         stat = parse_stat(raw, facts) if kind == "stat" else None
         if stat is None:
             continue
+        cgroup = _cgroup(files.get(f"{pid}/cgroup", b""), facts.cgroup_controller)
+        pod_id, container_id = belongs(cgroup) if cgroup else (None, None)
         argv, is_cut = _argv(files.get(f"{pid}/cmdline"))
         found.append((
             ts_ns, stat.start_ns, stat.tgid, stat.ptgid or None, _uid(files.get(f"{pid}/status", b"")), stat.is_kernel,
             stat.threads, stat.user_ns + stat.system_ns, stat.rss_bytes, stat.comm, argv, is_cut,
-            _cgroup(files.get(f"{pid}/cgroup", b""), facts.cgroup_version),
+            cgroup, pod_id, container_id,
         ))  # fmt: skip
     return {column: [row[i] for row in found] for i, column in enumerate(COLUMNS)}
 
@@ -52,15 +53,11 @@ def _uid(status: bytes) -> int | None:
     return None
 
 
-def _cgroup(raw: bytes, version: int) -> str | None:
-    """The last two parts of the path, as cgroup_name() of prelude.bpf.c writes them."""
-    paths: dict[bytes, bytes] = {}
+def _cgroup(raw: bytes, wanted: str) -> str | None:
+    """The path, whole; without the mark of a cgroup that was removed while its last process still ended."""
     for line in raw.splitlines():
         _, _, rest = line.partition(b":")
         controllers, colon, path = rest.partition(b":")
-        if colon:
-            paths |= dict.fromkeys(controllers.split(b","), path)
-    wanted = (b"",) if version == 2 else (b"memory", b"pids")
-    path = next((paths[controller] for controller in wanted if controller in paths), b"")
-    parent, slash, leaf = path.rpartition(b"/")
-    return text(parent.rpartition(b"/")[2][:PARENT_BYTES] + slash + leaf[:LEAF_BYTES]) if slash else None
+        if colon and wanted.encode() in controllers.split(b","):
+            return text(path.removesuffix(b" (deleted)")) or None
+    return None

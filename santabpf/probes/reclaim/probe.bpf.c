@@ -51,9 +51,11 @@ static __always_inline int end(u32 kind, u64 pages)
 
 RAW_TRACEPOINT_PROBE(mm_vmscan_direct_reclaim_begin) { return begin(DIRECT); }
 RAW_TRACEPOINT_PROBE(mm_vmscan_direct_reclaim_end) { return end(DIRECT, ctx->args[0]); }
+#if HAS_MM_VMSCAN_MEMCG_RECLAIM_BEGIN && HAS_MM_VMSCAN_MEMCG_RECLAIM_END
 RAW_TRACEPOINT_PROBE(mm_vmscan_memcg_reclaim_begin) { return begin(MEMCG); }
 RAW_TRACEPOINT_PROBE(mm_vmscan_memcg_reclaim_end) { return end(MEMCG, ctx->args[0]); }
-#if COMPACTION_BEGIN_ARGS != OFF_ABSENT && COMPACTION_END_ARGS != OFF_ABSENT
+#endif
+#if HAS_MM_COMPACTION_BEGIN && HAS_MM_COMPACTION_END
 RAW_TRACEPOINT_PROBE(mm_compaction_begin) { return begin(COMPACTION); }
 RAW_TRACEPOINT_PROBE(mm_compaction_end) { return end(COMPACTION, 0); }
 #endif

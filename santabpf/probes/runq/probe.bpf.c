@@ -4,6 +4,8 @@
  * Args of sched_switch are (preempted, prev, next) and, newer, the state that prev left in.
  */
 
+#define NICE_0 120 /* static_prio of niceness 0: DEFAULT_PRIO, include/linux/sched/prio.h */
+
 /* Thread -> since when it waits; the lowest bit says that it was switched out, not woken. */
 BPF_HASH(runq_since, u32, u64, 32768);
 
@@ -43,6 +45,7 @@ static __always_inline void report_wait(u64 prev, u64 next, u64 wait, u8 was_pre
 	r->prev_tid = task_tid(prev);
 	r->cpu = bpf_get_smp_processor_id();
 	r->was_preempted = was_preempted;
+	r->nice = (int)read_u32(next + OFF_TASK_STATIC_PRIO) - NICE_0;
 	task_comm(r->comm, next);
 	task_comm(r->prev_comm, prev);
 	runq_submit(r);

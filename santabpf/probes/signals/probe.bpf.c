@@ -72,7 +72,7 @@ RAW_TRACEPOINT_PROBE(signal_generate)
 		return 0;
 	u64 group = task_cgroup(task);
 	r->start_ns = task_start(task);
-	r->cgroup_id = cgroup_id(group);
+	r->cgroup_id = note_cgroup(group);
 	r->tgid = tgid;
 	r->tid = task_tid(task);
 	r->signal = signal;
@@ -89,7 +89,6 @@ RAW_TRACEPOINT_PROBE(signal_generate)
 		task_comm(r->sender_comm, sender);
 	}
 	task_comm(r->comm, task);
-	cgroup_name(r->cgroup, group);
 	signals_submit(r);
 	return 0;
 }

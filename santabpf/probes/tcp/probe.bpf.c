@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * One record for each connection when its socket goes to CLOSE: args are (sock, old state, new state).
+ * One record for each connection when its socket goes to TCP_CLOSE: args are (sock, old state, new state).
  * Most changes of state happen in a softirq, on top of whatever task is current. It is the right one only where a task
- * connects (CLOSE -> SYN_SENT), accepts, or closes (out of ESTABLISHED or CLOSE_WAIT into a closing state).
+ * connects (TCP_CLOSE -> TCP_SYN_SENT), accepts, or closes (out of TCP_ESTABLISHED or CLOSE_WAIT into a closing state).
  */
-#define ESTABLISHED 1
-#define SYN_SENT 2
-#define SYN_RECV 3
 #define FIN_WAIT1 4
-#define CLOSE 7
 #define CLOSE_WAIT 8
 #define LAST_ACK 9
-#define LISTEN 10
-#define TCP 6
 #define ECONNRESET 104
 #define EPIPE 32
 #define ETIMEDOUT 110
@@ -46,17 +40,19 @@ static __always_inline int accepted(long fd)
 {
 	if (fd < 0 || !is_armed())
 		return 0;
-	u64 table = read_u64(read_u64(bpf_get_current_task() + OFF_TASK_FILES) + OFF_FILES_FDT);
-	u64 file = read_u64(read_u64(table + OFF_FDT_FD) + 8 * (u64)fd);
-	u64 sock = read_u64(read_u64(file + OFF_FILE_PRIVATE) + OFF_SOCKET_SK);
+	u64 sock = fd_sock(fd);
 	struct tcp_life *life = tcp_lives.lookup(&sock);
 	if (life)
 		is_owner(life);
 	return 0;
 }
 
+#if HAS_SYS_EXIT_ACCEPT4
 TRACEPOINT_PROBE(syscalls, sys_exit_accept4) { return accepted(args->ret); }
+#endif
+#if HAS_SYS_EXIT_ACCEPT
 TRACEPOINT_PROBE(syscalls, sys_exit_accept) { return accepted(args->ret); }
+#endif
 
 static __always_inline void put_end(char *to, struct tcp_life *life, u32 old, s32 error)
 {
@@ -64,13 +60,13 @@ static __always_inline void put_end(char *to, struct tcp_life *life, u32 old, s3
 		__builtin_memcpy(to, "refused", 8);
 	else if (error == ETIMEDOUT)
 		__builtin_memcpy(to, "timeout", 8);
-	else if (old != SYN_SENT && (error == ECONNRESET || error == EPIPE))
+	else if (old != TCP_SYN_SENT && (error == ECONNRESET || error == EPIPE))
 		__builtin_memcpy(to, "reset", 6);
 	else if (error)
 		__builtin_memcpy(to, "error", 6);
-	else if (old == SYN_SENT)
+	else if (old == TCP_SYN_SENT)
 		__builtin_memcpy(to, "failed", 7);
-	else if (old == ESTABLISHED || old == CLOSE_WAIT || old == SYN_RECV)
+	else if (old == TCP_ESTABLISHED || old == CLOSE_WAIT || old == TCP_SYN_RECV)
 		__builtin_memcpy(to, "aborted", 8);
 	else
 		__builtin_memcpy(to, "closed", 7);
@@ -111,29 +107,29 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
 {
 	u64 sock = ctx->args[0];
 	u32 old = ctx->args[1], new = ctx->args[2];
-	if (!is_armed() || read_u16(sock + OFF_SOCK_PROTOCOL) != TCP)
+	if (!is_armed() || read_u16(sock + OFF_SOCK_PROTOCOL) != IPPROTO_TCP)
 		return 0;
-	if (old == LISTEN || new == LISTEN)
+	if (old == TCP_LISTEN || new == TCP_LISTEN)
 		return 0;
 	u64 now = bpf_ktime_get_ns();
-	if (new == SYN_SENT) {
+	if (new == TCP_SYN_SENT) {
 		struct tcp_life life = {.connect_at = now, .is_out = 1};
 		is_owner(&life);
 		tcp_lives.update(&sock, &life);
 		return 0;
 	}
 	struct tcp_life *life = tcp_lives.lookup(&sock);
-	if (new == ESTABLISHED) {
+	if (new == TCP_ESTABLISHED) {
 		if (life) {
 			life->established_at = now;
-		} else if (old == SYN_RECV) {
+		} else if (old == TCP_SYN_RECV) {
 			struct tcp_life accepted = {.established_at = now, .is_in = 1};
 			tcp_lives.update(&sock, &accepted);
 		}
 		return 0;
 	}
 	struct tcp_life unknown = {};
-	int by_task = (old == ESTABLISHED && new == FIN_WAIT1) || (old == CLOSE_WAIT && new == LAST_ACK);
+	int by_task = (old == TCP_ESTABLISHED && new == FIN_WAIT1) || (old == CLOSE_WAIT && new == LAST_ACK);
 	if (by_task) {
 		if (!life) {
 			tcp_lives.update(&sock, &unknown);
@@ -142,10 +138,10 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
 		if (life && !life->tgid)
 			is_owner(life);
 	}
-	if (new != CLOSE)
+	if (new != TCP_CLOSE)
 		return 0;
 	if (!life) {
-		if (old == SYN_RECV) /* never established: no connection yet */
+		if (old == TCP_SYN_RECV) /* never established: no connection yet */
 			return 0;
 		life = &unknown;
 	}

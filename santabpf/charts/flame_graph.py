@@ -1,0 +1,256 @@
+"""Stacks merged into a tree: which functions the time went to, and who called them.
+
+The table that comes in has one row for each different stack, outermost frame first:
+    frames   list<string>  what each frame is called: a function, or module+offset where no symbol was found
+    kinds    list<string>  of each frame, one of KINDS
+    modules  list<string>  the file or kernel module that each frame is from, null or '' where it has none
+    value    int64         samples in which this was the stack, or ns that passed in it
+and says in its metadata (`unit`), or the caller says, whether value is `samples` or `ns`. Equal stacks in several rows
+are added up. A frame of kind `cut` stands for callers that nobody knows; its name says why. Files: flame_files.py.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..display.flame import Flame, Frame
+from ..errors import BadUsage, nearest
+from ..units import format_count
+from .look import Tabular, arrow, ints
+
+Unit = Literal["samples", "ns"]
+KINDS = ("user", "kernel", "jit", "unresolved", "cut", "thread")
+#: The root, and what stands for frames that are too narrow to be shown.
+ALL, SMALL = "all", "small"
+#: The two inputs of a difference are of different lengths; each is counted as so many parts.
+WHOLE = 1_000_000_000
+
+_Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class FlameInfo(NamedTuple):
+    """The merged tree, each list with one entry a frame, callers before what they call; the first one is the root.
+
+    Children of a frame stand side by side, the widest first, those of equal width by name. `width` is the sum of
+    self_value below, and `start` where it begins, both in the unit. In a difference both are in parts of WHOLE: the
+    mean of a frame's shares before and after, so that what is only in one of them is seen as well.
+    """
+
+    unit: Unit
+    sample_ns: int | None  # how long one sample stands for
+    parent: tuple[int, ...]  # its place in these lists, -1 for the root's
+    depth: tuple[int, ...]
+    start: tuple[int, ...]
+    width: tuple[int, ...]
+    self_value: tuple[int, ...]  # spent in the frame itself, in none that it called
+    name: tuple[str, ...]
+    module: tuple[str, ...]
+    kind: tuple[str, ...]
+    self_before: tuple[int, ...] | None = None  # as self_value, of the first input of a difference
+
+    @property
+    def total(self) -> int:
+        """All samples, or all ns; of the second input in a difference."""
+        return sum(self.self_value)
+
+
+_COLUMNS = ("parent", "depth", "start", "width", "self_value", "name", "module", "kind", "self_before")
+
+
+class _Stacks(NamedTuple):
+    unit: Unit
+    lengths: _Ints
+    frames: tuple[pa.Array, pa.Array, pa.Array]  # name, module, kind of all frames of all stacks
+    values: _Ints
+
+
+def info(stacks: Tabular, *, unit: Unit | None = None, sample_ns: int | None = None) -> FlameInfo:
+    """The tree of one recording's stacks; the order of rows makes no difference.
+
+    unit       where the table's metadata does not say
+    sample_ns  how long one sample stands for: 1 s / frequency; lets people read samples as time
+
+    No rows give a tree of the root alone. Raises BadUsage for a table that is not as described above.
+    """
+    read = _read(stacks, unit)
+    return _tree(read, read.values, None, sample_ns)
+
+
+def difference(
+    before: Tabular, after: Tabular, *, unit: Unit | None = None, sample_ns: int | None = None
+) -> FlameInfo:
+    """The tree of both, each counted as one whole, so that recordings of different lengths compare.
+
+    What it does not say: whether the whole took more time; only which frames have a larger or smaller share of it.
+    """
+    one, two = _read(before, unit), _read(after, unit)
+    if one.unit != two.unit:
+        raise BadUsage(f"stacks in {one.unit} cannot be compared with stacks in {two.unit}")
+    frames = tuple(pa.concat_arrays(pair) for pair in zip(one.frames, two.frames, strict=True))
+    both = _Stacks(one.unit, np.concatenate([one.lengths, two.lengths]), cast(Any, frames),
+                   np.concatenate([np.zeros_like(one.values), two.values]))
+    return _tree(both, both.values, np.concatenate([one.values, np.zeros_like(two.values)]), sample_ns)
+
+
+def _read(stacks: Tabular, unit: Unit | None) -> _Stacks:
+    table = arrow(stacks)
+    said = unit or ((table.schema.metadata or {}).get(b"unit") or b"").decode()
+    if said not in ("samples", "ns"):
+        raise BadUsage(f"stacks are counted in samples or ns, not in {said!r}; say which with unit=")
+    for column in ("frames", "kinds", "modules", "value"):
+        if column not in table.column_names:
+            raise BadUsage(f"a table of stacks has no column {column!r} (it has: {', '.join(table.column_names)})")
+    lengths, flat = [], []
+    for column in ("frames", "modules", "kinds"):
+        lists = table.column(column)
+        lists = pa.concat_arrays(lists.chunks) if lists.num_chunks else pa.array([], lists.type)
+        lengths.append(np.asarray(pc.fill_null(pc.list_value_length(lists), 0), dtype=np.int64))
+        flat.append(pc.fill_null(pc.list_flatten(lists).cast(pa.string()), ""))
+    if any((other != lengths[0]).any() for other in lengths[1:]):
+        raise BadUsage("stacks: each row needs as many kinds and modules as frames")
+    for kind in pc.unique(flat[2]).to_pylist():
+        if kind not in KINDS:
+            raise BadUsage(f"stacks: {kind!r} is no kind of frame; {nearest(kind, KINDS)}")
+    values = ints(table, "value")
+    if (values < 0).any():
+        raise BadUsage("stacks: a value is missing or below zero")
+    return _Stacks(cast(Unit, said), lengths[0], cast(Any, tuple(flat)), values)
+
+
+def _symbols(frames: tuple[pa.Array, pa.Array, pa.Array]) -> tuple[_Ints, list[tuple[str, str, str]]]:
+    """A number for each frame, and what the numbers stand for: (name, module, kind) in alphabetical order."""
+    key = np.zeros(len(frames[0]), dtype=np.int64)
+    texts: list[list[str]] = []
+    for column in frames:
+        encoded = pc.dictionary_encode(column)
+        texts.append(encoded.dictionary.to_pylist() or [""])
+        key = key * len(texts[-1]) + encoded.indices.to_numpy().astype(np.int64)
+    unique, number = np.unique(key, return_inverse=True)
+    names, modules, kinds = texts
+    known = [(names[k // len(kinds) // len(modules)], modules[k // len(kinds) % len(modules)], kinds[k % len(kinds)])
+             for k in unique.tolist()]
+    order = sorted(range(len(known)), key=known.__getitem__)
+    rank = np.empty(len(known), dtype=np.int64)
+    rank[order] = np.arange(len(known))
+    return rank[number], [known[at] for at in order]
+
+
+def _tree(stacks: _Stacks, after: _Ints, before: _Ints | None, sample_ns: int | None) -> FlameInfo:
+    """Level by level: stacks that are at the same node and go on with the same symbol go on to the same node."""
+    number, symbols = _symbols(stacks.frames)
+    begin = np.cumsum(stacks.lengths) - stacks.lengths
+    counted = (after > 0) if before is None else (after > 0) | (before > 0)
+    node = np.zeros(len(after), dtype=np.int64)
+    parents, symbol = [np.array([-1])], [np.array([-1])]
+    bounds = [0, 1]
+    while (live := np.flatnonzero(counted & (stacks.lengths > len(bounds) - 2))).size:
+        key = node[live] * len(symbols) + number[begin[live] + len(bounds) - 2]
+        unique, inverse = np.unique(key, return_inverse=True)
+        parents.append(unique // len(symbols))
+        symbol.append(unique % len(symbols))
+        node[live] = bounds[-1] + inverse
+        bounds.append(bounds[-1] + len(unique))
+    parent, named = np.concatenate(parents), np.concatenate(symbol)
+    own = [np.zeros(bounds[-1], dtype=np.int64) for _ in range(2)]
+    for at, values in enumerate((after, after if before is None else before)):
+        np.add.at(own[at], node[counted], values[counted])
+    drawn = own[0]
+    if before is not None:
+        drawn = np.sum([(WHOLE // 2 * (values / max(1, int(values.sum())))).astype(np.int64) for values in own], axis=0)
+    width, size = drawn.copy(), np.ones(bounds[-1], dtype=np.int64)
+    levels = [slice(a, b) for a, b in pairwise(bounds)]
+    for level in reversed(levels[1:]):
+        np.add.at(width, parent[level], width[level])
+        np.add.at(size, parent[level], size[level])
+    start, place, depth = (np.zeros(bounds[-1], dtype=np.int64) for _ in range(3))
+    for at, level in enumerate(levels[1:], 1):
+        order = level.start + np.lexsort((named[level], -width[level], parent[level]))
+        above = parent[order]
+        first = np.searchsorted(above, above)  # of its siblings
+        for sums, place_of, lead in ((width, start, 0), (size, place, 1)):
+            run = np.cumsum(sums[order]) - sums[order]
+            place_of[order] = place_of[above] + lead + run - run[first]
+        depth[level] = at
+    order = np.argsort(place)
+    known = [symbols[at] if at >= 0 else (ALL, "", ALL) for at in named[order].tolist()]
+    columns = [tuple(column[order].tolist()) for column in (depth, start, width, own[0], own[1])]
+    up = tuple(-1 if at < 0 else int(place[at]) for at in parent[order].tolist())
+    return FlameInfo(stacks.unit, sample_ns, up, columns[0], columns[1], columns[2], columns[3],
+                     tuple(k[0] for k in known), tuple(k[1] for k in known), tuple(k[2] for k in known),
+                     None if before is None else columns[4])
+
+
+def without_small(info: FlameInfo, least: float) -> FlameInfo:
+    """The tree without frames below this share of all; beside each frame that lost some stands one `(small)`.
+
+    Nothing is lost in number: a (small) frame has the sum of what it stands for, and says how many frames that is.
+    """
+    floor = least * info.width[0]
+    keep = [width >= floor or at == 0 for at, width in enumerate(info.width)]
+    if all(keep):
+        return info
+    place = {-1: -1}
+    small: dict[int, int] = {}
+    rows: list[list[Any]] = []  # in the order of _COLUMNS
+    inside = -1  # the (small) frame that stands for the frame before this one
+    counts: dict[int, int] = {}
+    before = info.self_before or (0,) * len(info.parent)
+    for at, parent in enumerate(info.parent):
+        if keep[at]:
+            place[at] = len(rows)
+            rows.append([place[parent], info.depth[at], info.start[at], info.width[at], info.self_value[at],
+                         info.name[at], info.module[at], info.kind[at], before[at]])
+            continue
+        if keep[parent]:
+            if parent not in small:
+                small[parent] = len(rows)
+                rows.append([place[parent], info.depth[at], info.start[at], 0, 0, "(small)", "", SMALL, 0])
+            inside = small[parent]
+            rows[inside][3] += info.width[at]
+        rows[inside][4] += info.self_value[at]
+        rows[inside][8] += before[at]
+        counts[inside] = counts.get(inside, 0) + 1
+    for at, count in counts.items():
+        rows[at][6] = f"{format_count(count)} frame{'' if count == 1 else 's'}, each below {least * 100:.2g} % of all"
+    columns = [tuple(column) for column in zip(*rows, strict=True)]
+    fresh = info._replace(**cast(Any, dict(zip(_COLUMNS, columns, strict=True))))
+    return fresh if info.self_before is not None else fresh._replace(self_before=None)
+
+
+def flame(
+    info: FlameInfo, *, of: str = "", lead: str = "", note: str = "", least: float = 0.0,
+    most_bytes: int | None = None,
+) -> Flame:
+    """The tree for our canvas.
+
+    lead, note  sentences above and below it
+    of          what is shared out, for people: 'CPU time' by default for samples, 'waiting time' for ns
+    least       frames below this share of all are drawn as one `(small)` a parent, and counted in the note
+    most_bytes  of HTML; where it would be more, `least` is raised until it fits
+    """
+    whole = of or {"samples": "CPU time", "ns": "waiting time"}[info.unit]
+    made = _drawn(info, least, whole, lead, note)
+    widest = sorted(info.width, reverse=True)
+    while most_bytes is not None and (size := len(made.html())) > most_bytes and len(made.frames) > 2:
+        most = int(0.9 * len(made.frames) * most_bytes / size)  # frames of the widest, if all took as many bytes
+        least = max(1.01 * least, (widest[most] + 0.5) / max(1, widest[0]))
+        made = _drawn(info, least, whole, lead, note)
+    return made
+
+
+def _drawn(info: FlameInfo, least: float, whole: str, lead: str, note: str) -> Flame:
+    drawn = without_small(info, least)
+    notes = [note] if note else []
+    if drawn is not info:
+        notes.append(f"Frames below {least * 100:.2g} % of all are drawn together, as (small); the files that can be "
+                     "saved hold what is drawn.")
+    before = drawn.self_before or (0,) * len(drawn.parent)
+    frames = [Frame(*frame) for frame in zip(
+        drawn.depth, drawn.name, drawn.module, drawn.kind, drawn.self_value, before, strict=True)]
+    return Flame(frames, info.unit, whole, " ".join(notes), lead=lead, sample_ns=info.sample_ns,
+                 compared=info.self_before is not None)

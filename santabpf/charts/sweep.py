@@ -1,0 +1,116 @@
+"""Settings of an alarm: detection delay against wrong answers, with today's setting and the knee marked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+
+from ..display.escape import plotly_text
+from ..units import format_count, seconds
+from .look import INK, MUTED, PALETTE, STATE_COLOURS, dressed, empty
+
+MOST_NAMED = 6
+BAD = STATE_COLOURS["crit"]
+
+
+class Point(NamedTuple):
+    """All settings that come to the same: how long the slowest alarm took, and how many answers were wrong."""
+
+    delay_ns: int
+    missed: int
+    false_alarms: int
+    settings: int
+    words: str  # some of the settings
+    marks: tuple[str, ...]  # "today", "knee"
+
+
+class Info(NamedTuple):
+    """The points, and settings that raised nothing at all, which have no delay."""
+
+    points: tuple[Point, ...]
+    silent: int
+    caption: str
+
+
+class _Setting(NamedTuple):
+    words: str
+    missed: int
+    false_alarms: int
+    delay_ns: int | None
+    mark: str
+
+
+def info(settings: Iterable[tuple[str, int, int, int | None, str]], *, faults: int, others: int) -> Info:
+    """Points out of settings.
+
+    settings  (in words, missed, false alarms, longest delay in ns or None, "today" or "knee" or "")
+    faults    how many recordings must raise the alarm; others: how many must not
+    """
+    groups: dict[tuple[int, int, int], list[_Setting]] = defaultdict(list)
+    silent = total = 0
+    for setting in (_Setting(*row) for row in settings):
+        total += 1
+        if setting.delay_ns is None:
+            silent += 1
+        else:
+            groups[setting.delay_ns, setting.missed, setting.false_alarms].append(setting)
+    points = tuple(_point(key, rows) for key, rows in sorted(groups.items()))
+    caption = (
+        f"{format_count(total)} settings of one alarm over {faults} recordings of the fault and {others} others. "
+        "To the left: quicker. Further down: fewer wrong answers."
+    )
+    if silent:
+        caption += f" {format_count(silent)} settings raised nothing, and are not drawn."
+    return Info(points, silent, caption)
+
+
+def _point(key: tuple[int, int, int], rows: list[_Setting]) -> Point:
+    rest = f"<br>and {format_count(len(rows) - MOST_NAMED)} more" if len(rows) > MOST_NAMED else ""
+    words = "<br>".join(plotly_text(row.words) for row in rows[:MOST_NAMED]) + rest
+    marks = tuple(sorted({mark for row in rows for mark in row.mark.split() if mark}))
+    return Point(*key, len(rows), words, marks)
+
+
+def figure(info: Info) -> go.Figure:
+    """A scatter: x the longest delay in seconds, y wrong answers; red where faults were missed."""
+    if not info.points:
+        return empty("No setting raised the alarm on any recording.")
+    drawn = go.Figure()
+    found = [p for p in info.points if not p.missed]
+    missing = [p for p in info.points if p.missed]
+    for points, name, colour in ((found, "finds every fault", PALETTE[0]), (missing, "misses a fault", BAD)):
+        if points:
+            drawn.add_trace(_trace(points, name, colour))
+    for mark, words, symbol, side in (
+        ("today", "today's setting", "diamond-open", "top right"), ("knee", "the knee", "star", "top left"),
+    ):  # fmt: skip
+        marked = [p for p in info.points if mark in p.marks]
+        if marked:
+            drawn.add_trace(_mark(marked, words, symbol, side))
+    drawn.update_xaxes(title="from the onset of the fault to the alarm, the slowest (s)", rangemode="tozero")
+    worst = max(p.missed + p.false_alarms for p in info.points)
+    span, step = [-0.08 * (worst + 1), worst + 0.5], max(1, worst // 8)
+    drawn.update_yaxes(title="wrong answers (recordings)", range=span, dtick=step)
+    drawn.update_layout(legend={"orientation": "h", "y": 1.12, "x": 0})
+    return dressed(drawn, height=420)
+
+
+def _trace(points: list[Point], name: str, colour: str) -> Any:
+    return go.Scatter(
+        x=[seconds(p.delay_ns) for p in points], y=[p.missed + p.false_alarms for p in points], mode="markers",
+        name=name, text=[p.words for p in points], customdata=[[p.missed, p.false_alarms, p.settings] for p in points],
+        marker={"color": colour, "size": [min(26, 7 + p.settings**0.5) for p in points], "opacity": 0.6},
+        hovertemplate="%{x:.1f} s; missed %{customdata[0]}, false alarms %{customdata[1]}<br>%{customdata[2]} settings:"
+        "<br>%{text}<extra></extra>",
+    )
+
+
+def _mark(points: list[Point], words: str, symbol: str, side: str) -> Any:
+    return go.Scatter(
+        x=[seconds(p.delay_ns) for p in points], y=[p.missed + p.false_alarms for p in points], mode="markers+text",
+        name=words, text=[words] * len(points), textposition=side, textfont={"color": INK}, hoverinfo="skip",
+        marker={"symbol": symbol, "size": 17, "color": INK, "line": {"width": 2, "color": MUTED}},
+    )

@@ -1,0 +1,215 @@
+"""All drills, all look-alikes: who fired on what, how soon, and what was wrong. `santabpf gym` writes docs/accuracy.md.
+
+In: scenarios that can be provoked here. Out: an Accuracy. Never: leaves out a drill that gave no verdict, or a miss.
+
+Each drill is recorded with all that any scenario needs, and judged by all of them: a fault must be found by its own,
+and by no other but those that its script names under `# also:`; a look-alike or healthy load by none.
+"""
+
+from __future__ import annotations
+
+import datetime
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from ..errors import SantaError
+from ..scenarios import all_scenarios, get_scenario
+from ..units import SECOND, format_duration
+from .run import drill
+from .variants import variants
+
+Say = Callable[[str], None]
+State = Literal["fired", "quiet", "cannot_tell"]
+_SIGNS = {"fired": "F", "quiet": "·", "cannot_tell": "?"}
+DELAY_GOAL_NS = 3 * SECOND
+
+
+_HEAD = """\
+# How often the verdicts are right
+
+Written by `make gym` (`santabpf gym`). Each drill provokes its trouble for real, is recorded with all that any scenario
+needs, and is judged by every scenario. A miss stands here as a miss.
+""".splitlines()
+_EACH = """\
+## Each scenario
+
+Recall: of the drills that provoke it, how many it fired on. False: drills, look-alikes and healthy loads on which it
+fired and should not have. Precision: of all its alarms that were right or wrong, how many were right; those on drills
+that name it under `also` are neither. Delay: from the onset of the fault to its alarm.
+
+| scenario | drills | found | recall | false | precision | cannot tell | delay, median | longest |
+|---|---|---|---|---|---|---|---|---|
+""".rstrip().splitlines()
+_MATRIX = """\
+## Drill by scenario
+
+F fired as it must, · quiet, ? cannot tell, (F) fired, and its drill names it under `also`, **F** fired and should not
+have, **–** should have fired and did not. Several runs of one drill stand one after the other.
+""".splitlines()
+
+
+class Run(NamedTuple):
+    """One drill, once; states is empty where it gave none, and why says why."""
+
+    scenario: str
+    variant: str
+    expected: State
+    also: tuple[str, ...]
+    states: dict[str, State]
+    delay_ns: int | None  # from the onset to the alarm of its own scenario
+    core_percent: float | None  # of one core: the elf and all BPF programs while it was recorded
+    why: str = ""
+
+    def is_false(self, scenario: str) -> bool:
+        """Did a scenario fire that has no business here?"""
+        expected = scenario == self.scenario and self.expected == "fired"
+        return self.states.get(scenario) == "fired" and not expected and scenario not in self.also
+
+
+@dataclass
+class Accuracy:
+    """All runs, and what they come to."""
+
+    scenarios: tuple[str, ...]
+    runs: list[Run] = field(default_factory=list)
+    machine: str = ""
+    date: str = ""
+
+    def faults(self, scenario: str) -> list[Run]:
+        """Runs in which it must fire."""
+        return [r for r in self.runs if r.scenario == scenario and r.expected == "fired"]
+
+    def found(self, scenario: str) -> int:
+        """In how many of these it did."""
+        return sum(r.states.get(scenario) == "fired" for r in self.faults(scenario))
+
+    def false(self, scenario: str) -> list[Run]:
+        """Runs in which it fired for nothing."""
+        return [r for r in self.runs if r.is_false(scenario)]
+
+    @property
+    def ok(self) -> bool:
+        """Every fault found, nothing else fired, every drill gave a verdict."""
+        return all(r.states for r in self.runs) and all(
+            self.found(name) == len(self.faults(name)) and not self.false(name) for name in self.scenarios
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"machine": self.machine, "date": self.date, "ok": self.ok, "runs": [r._asdict() for r in self.runs]}
+
+    def to_markdown(self) -> str:
+        """docs/accuracy.md."""
+        lines = [
+            *_HEAD,
+            "",
+            f"- machine: {self.machine}",
+            f"- date: {self.date}",
+            f"- drills: {len(self.runs)}, of which {sum(not r.states for r in self.runs)} gave no verdict",
+            "",
+            *_EACH,
+            *(self._row(name) for name in self.scenarios),
+            "",
+            *self._wrong(),
+            *_MATRIX,
+            "",
+            "| drill | " + " | ".join(self.scenarios) + " |",
+            "|---|" + "---|" * len(self.scenarios),
+            *self._matrix(),
+        ]
+        return "\n".join(lines).rstrip() + "\n"
+
+    def _row(self, name: str) -> str:
+        faults, found, false = self.faults(name), self.found(name), self.false(name)
+        delays = [r.delay_ns for r in faults if r.delay_ns is not None]
+        unknown = sum(r.states.get(name) == "cannot_tell" for r in self.runs)
+        median, most = (statistics.median(delays), max(delays)) if delays else (None, None)
+        late = most is not None and most > DELAY_GOAL_NS
+        cells = [
+            name, str(len(faults)), str(found), _percent(found, len(faults)), str(len(false)),
+            _percent(found, found + len(false)), str(unknown), "" if median is None else format_duration(median),
+            "" if most is None else f"**{format_duration(most)}**" if late else format_duration(most),
+        ]  # fmt: skip
+        return "| " + " | ".join(cells) + " |"
+
+    def _wrong(self) -> list[str]:
+        lines = [f"- {r.scenario}, {r.variant}: no verdict: {r.why}" for r in self.runs if not r.states]
+        for name in self.scenarios:
+            lines += [f"- {name} fired on {r.scenario}, {r.variant}" for r in self.false(name)]
+            missed = [r for r in self.faults(name) if r.states and r.states.get(name) != "fired"]
+            lines += [f"- {name} did not fire on its own {r.variant}: {r.states.get(name)}" for r in missed]
+        return ["## What was wrong", "", *(lines or ["Nothing."]), ""]
+
+    def _matrix(self) -> Iterable[str]:
+        drills: dict[tuple[str, str], list[Run]] = {}
+        for run in self.runs:
+            drills.setdefault((run.scenario, run.variant), []).append(run)
+        for (scenario, variant), runs in drills.items():
+            cells = ["".join(_cell(run, name) for run in runs) for name in self.scenarios]
+            yield f"| {scenario}, {variant} ({runs[0].expected}) | " + " | ".join(cells) + " |"
+
+
+def gym(
+    scenarios: Sequence[str] = (),
+    *,
+    times: int = 1,
+    seconds: int = 10,
+    node: str = "local",
+    say: Say = lambda line: None,
+    **options: Any,
+) -> Accuracy:
+    """Run every variant of these scenarios (all that can be provoked by default), each so many times.
+
+    A drill that fails is told and counted, never left out; only those whose programs are not installed are skipped.
+    Raises BadUsage for an unknown scenario.
+    """
+    from ..machine import describe
+
+    chosen = [get_scenario(name) for name in scenarios] if scenarios else list(all_scenarios().values())
+    judged = tuple(all_scenarios())
+    out = Accuracy(judged, machine=describe(), date=f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}")
+    planned = [
+        (scenario.name, variant)
+        for scenario in chosen if (scenario.folder / "reproduce.sh").is_file()
+        for variant in variants(scenario.folder).values()
+    ]  # fmt: skip
+    for turn in range(times):
+        for at, (name, variant) in enumerate(planned, 1):
+            head = f"run {turn + 1} of {times}, drill {at} of {len(planned)}: {name}, {variant.name}"
+            try:
+                result = drill(name, variant.name, seconds=seconds, node=node, judged=judged, **options)
+                run = Run(name, variant.name, variant.expected, variant.also, result.states, result.delay_ns,
+                          result.core_percent)  # fmt: skip
+            except SantaError as exc:
+                run = Run(name, variant.name, variant.expected, variant.also, {}, None, None, str(exc))
+            out.runs.append(run)
+            say(f"{head}: {_outcome(run, judged)}")
+    return out
+
+
+def _outcome(run: Run, judged: Iterable[str]) -> str:
+    if not run.states:
+        return f"NO VERDICT: {run.why}"
+    state = run.states.get(run.scenario)
+    words = f"{state}" if state == run.expected else f"WRONG: {state}, not {run.expected}"
+    words += f" after {format_duration(run.delay_ns)}" if run.delay_ns is not None else ""
+    false = [name for name in judged if run.is_false(name) and name != run.scenario]
+    return words + (f"; WRONG: {', '.join(false)} fired too" if false else "")
+
+
+def _cell(run: Run, scenario: str) -> str:
+    state = run.states.get(scenario)
+    if state is None:
+        return " "
+    own = scenario == run.scenario and run.expected == "fired"
+    if own and state != "fired":
+        return "**–**"
+    if run.is_false(scenario):
+        return "**F**"
+    return "(F)" if state == "fired" and not own else _SIGNS[state]
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else ""

@@ -1,0 +1,301 @@
+"""Samples with stacks to folded stacks: each different stack once, with names, outermost frame first.
+
+In: a recording's profile or offcpu, and its `symbols`. Out: one Arrow table, ready for a flame graph. The grouping is
+DuckDB's, the naming goes over different stacks only. Never: draws, or shows a caller that may be wrong.
+
+What the kernel calls a user stack is a chain of frame pointers, and most code keeps none. So each caller must prove
+itself (see symbols/code.py): a call stands before the return address, and the function that it calls sets a frame
+pointer. Where one fails, the stack is cut there. Where that function is not the one found inside it, it is put in
+between: its own caller was found by its frame, and it went on to something that sets none (a leaf, a library).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import BadUsage
+from .query import Limits, Query
+
+if TYPE_CHECKING:
+    from ..recording import Recording
+
+#: table -> the column that a stack weighs, with its unit; None counts the samples
+WEIGHTS: dict[str, tuple[str | None, str]] = {"profile": (None, "samples"), "offcpu": ("blocked_ns", "ns")}
+CUT = "[cut]"
+#: Where a blocked thread gave up the CPU; what is further in is the tracepoint's, and the probe's own.
+_SWITCH = {"offcpu": "__schedule"}
+#: What a frame is, for the drawing: charts/flame_graph.py.
+THREAD_KIND, CUT_KIND, USER, KERNEL, JIT, UNRESOLVED = "thread", "cut", "user", "kernel", "jit", "unresolved"
+#: Where a stack is whole: nothing outside these is of interest.
+_ROOT = re.compile(r"main|_start|__libc_start_.*|_*clone3?|start_thread|thread_start|runtime\.(goexit|mstart|rt0_go).*")
+
+_NEAR = 4096
+#: Samples that DuckDB groups at once: a stack of 30 frames takes 2 KB there.
+_AT_ONCE = 200_000
+
+_COLUMNS: list[tuple[str, pa.DataType, str, str]] = [
+    ("node", pa.string(), "none", "the node"),
+    ("comm", pa.string(), "none", "the thread's name"),
+    ("tgid", pa.int64(), "id", "the process"),
+    ("start_ns", pa.int64(), "ns", "start of its group leader since boot; with tgid, its identity"),
+    ("frames", pa.list_(pa.string()), "none", "the thread's name, [cut] where callers are unknown; outermost first"),
+    ("kinds", pa.list_(pa.string()), "none", "what each frame is: thread, cut, user, kernel, jit, or unresolved"),
+    ("modules", pa.list_(pa.string()), "none", "the file, or [kernel], of each frame; null where it is not known"),
+    ("cut", pa.bool_(), "none", "there were frames further out that are not known"),
+    ("samples", pa.int64(), "count", "rows of the table with this stack"),
+]  # fmt: skip
+
+
+def stacks(
+    recording: Recording, table: str = "profile", *, from_ns: int | None = None, to_ns: int | None = None,
+    node: str | None = None, tgid: int | None = None, start_ns: int | None = None, limits: Limits | None = None,
+) -> pa.Table:
+    """Folded stacks of profile (value: samples) or offcpu (value: ns blocked), heaviest first.
+
+    from_ns, to_ns   rows that ended in [from_ns, to_ns), UTC
+    tgid, start_ns   of one process only
+
+    Returns: the columns of _COLUMNS and `value`. Empty where nothing was sampled.
+    Raises BadUsage for a table without stacks, MissingTable, QueryFailed.
+    """
+    if table not in WEIGHTS:
+        raise BadUsage(f"{table} has no stacks; these have: {', '.join(WEIGHTS)}")
+    if table not in recording:
+        recording[table]  # raises MissingTable
+    weight, unit = WEIGHTS[table]
+    given = {"ts_ns >= ": from_ns, "ts_ns < ": to_ns, "node = ": node, "tgid = ": tgid, "start_ns = ": start_ns}
+    named = {f"p{i}": (text, value) for i, (text, value) in enumerate(given.items()) if value is not None}
+    where = " AND ".join(f"{text}${name}" for name, (text, _) in named.items()) or "true"
+    values = {name: value for name, (_, value) in named.items()}
+    symbols = recording["symbols"].arrow() if "symbols" in recording else None
+    folded = _Folded(_Names(symbols, _SWITCH.get(table)))
+    with Query(recording, limits) as asked:
+        times = asked.run(f"SELECT ts_ns FROM {table} WHERE {where} ORDER BY ts_ns", values).table["ts_ns"].to_numpy()
+        for first, last in _spans(times):
+            query = (
+                "SELECT node, comm, tgid, start_ns, kernel_stack, user_frames, bool_or(cut) AS cut, "
+                f"count(*) AS samples, {f'sum({weight})::bigint' if weight else 'count(*)'} AS value FROM {table} "
+                f"WHERE {where} AND ts_ns BETWEEN {first} AND {last} "
+                "GROUP BY node, comm, tgid, start_ns, kernel_stack, user_frames"
+            )
+            folded.add(asked.run(query, values).table)
+    return folded.table(unit)
+
+
+def _spans(times: np.ndarray[Any, np.dtype[np.int64]]) -> Iterable[tuple[int, int]]:
+    """First and last time of so many rows as fit into memory with all their frames, one after another."""
+    at = 0
+    while at < len(times):
+        last = int(times[min(at + _AT_ONCE, len(times)) - 1])
+        yield int(times[at]), last
+        at = int(np.searchsorted(times, last, side="right"))
+
+
+def fold(rows: pa.Table, symbols: pa.Table | None, unit: str = "samples", innermost: str | None = None) -> pa.Table:
+    """Rows of different stacks (node, comm, tgid, start_ns, kernel_stack, user_frames, cut, samples, value), named.
+
+    unit: of value, samples or ns; it stands in the metadata. innermost: what is further in than this function of the
+    kernel is left out. Stacks that have the same names become one. Without symbols, frames keep their addresses.
+    """
+    folded = _Folded(_Names(symbols, innermost))
+    folded.add(rows)
+    return folded.table(unit)
+
+
+class _Folded:
+    """Stacks that were named, and what they weigh."""
+
+    def __init__(self, names: _Names) -> None:
+        self._names = names
+        self._sums: dict[tuple[Any, ...], list[int]] = {}
+
+    def add(self, rows: pa.Table) -> None:
+        """More rows, of different stacks."""
+        for row in _tuples(rows):
+            key = (row.node, row.comm, row.tgid, row.start_ns, *self._names.stack(row))
+            sums = self._sums.setdefault(key, [0, 0])
+            sums[0] += row.samples
+            sums[1] += row.value
+
+    def table(self, unit: str) -> pa.Table:
+        """All of them, heaviest first."""
+        ordered = sorted(self._sums.items(), key=lambda item: (-item[1][1], str(item[0])))
+        schema = pa.schema(
+            [pa.field(n, t, metadata={"unit": u, "description": d}) for n, t, u, d in _COLUMNS]
+            + [pa.field("value", pa.int64(), metadata={"unit": "ns" if unit == "ns" else "count"})],
+            metadata={"unit": unit},
+        )
+        columns = zip(*((*key, *sums) for key, sums in ordered), strict=True) if ordered else [[] for _ in schema]
+        return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+
+
+class _Row(NamedTuple):
+    node: str
+    comm: str
+    tgid: int
+    start_ns: int | None
+    kernel_stack: Sequence[int] | None
+    user_frames: Sequence[str] | None
+    cut: bool
+    samples: int
+    value: int
+
+
+def _tuples(rows: pa.Table) -> Iterable[_Row]:
+    for values in zip(*(rows[name].to_pylist() for name in _Row._fields), strict=True):
+        yield _Row(*values)
+
+
+@dataclass(frozen=True)
+class _Symbol:
+    """One row of symbols, as far as a stack needs it."""
+
+    label: str
+    kind: str
+    module: str | None
+    offset: int | None  # where in the module it is
+    function: int | None  # where in the module its function starts
+    is_call: bool | None
+    calls: str | None
+    calls_bytes: int | None
+    keeps_frame: bool | None
+    calls_keeps_frame: bool | None
+
+
+class _Frame(NamedTuple):
+    """One frame as it is shown."""
+
+    label: str
+    kind: str
+    module: str | None
+
+
+class _Stack(NamedTuple):
+    """The columns of a folded stack."""
+
+    frames: tuple[str, ...]
+    kinds: tuple[str, ...]
+    modules: tuple[str | None, ...]
+    cut: bool
+
+
+class _Names:
+    """Frames to names, with what is known of each. A return address without a file that symbols leaves out is none."""
+
+    def __init__(self, symbols: pa.Table | None, innermost: str | None) -> None:
+        self._innermost = innermost
+        self._user: dict[tuple[Any, ...], _Symbol] = {}
+        self._kernel: dict[tuple[Any, ...], _Symbol] = {}
+        self._stacks: dict[tuple[Any, ...], _Stack] = {}
+        for row in symbols.to_pylist() if symbols is not None else []:
+            if row["address"] is not None:
+                self._kernel[row["node"], row["address"], row["is_return"]] = _symbol(row, KERNEL)
+            else:
+                who = row["tgid"], row["start_ns"]
+                self._user[row["node"], row["frame"], row["is_return"], *who] = _symbol(row, USER)
+
+    def stack(self, row: _Row) -> _Stack:
+        """The folded stack of one row."""
+        plain = any(frame[:2] == "0x" for frame in row.user_frames or ())
+        kernel = None if row.kernel_stack is None else tuple(row.kernel_stack)
+        user = None if row.user_frames is None else tuple(row.user_frames)
+        key = (row.node, row.comm, kernel, user, row.cut, (row.tgid, row.start_ns) if plain else None)
+        if key not in self._stacks:
+            self._stacks[key] = self._stack(row)
+        return self._stacks[key]
+
+    def _stack(self, row: _Row) -> _Stack:
+        user, is_cut = self._walk(row) if row.user_frames is not None else ([], True)
+        is_cut = is_cut or row.cut or row.kernel_stack is None
+        frames = [_shown(self._of_kernel(row.node, address, i > 0)) for i, address in enumerate(row.kernel_stack or ())]
+        inner = next((i for i, frame in enumerate(frames) if frame.label == self._innermost), 0)
+        frames = frames[inner:] + user
+        if is_cut:
+            frames.append(_Frame(CUT, CUT_KIND, None))
+        frames.append(_Frame(row.comm, THREAD_KIND, None))
+        labels, kinds, modules = zip(*reversed(frames), strict=True)
+        return _Stack(labels, kinds, modules, is_cut)
+
+    def _of_kernel(self, node: str, address: int, is_return: bool) -> _Symbol:
+        return self._kernel.get((node, address, is_return)) or _raw(f"{address % (1 << 64):#x}", "[kernel]", KERNEL)
+
+    def _walk(self, row: _Row) -> tuple[list[_Frame], bool]:
+        """Each frame of the program that is sure, innermost first; and whether it is cut."""
+        out: list[_Frame] = []
+        inner: _Symbol | None = None
+        for i, frame in enumerate(row.user_frames or ()):
+            who = (row.tgid, row.start_ns) if frame.startswith("0x") else (None, None)
+            known = self._user.get((row.node, frame, i > 0, *who))
+            symbol = known or _raw(frame, None, UNRESOLVED)
+            if inner is not None:
+                if (known is None and self._user and "+" not in frame) or not _is_sure(symbol, inner):
+                    return out, not _has_root(out)
+                called = symbol.calls_bytes
+                if called is not None and not _is_within(inner, symbol.module, called):
+                    kind = USER if symbol.calls else UNRESOLVED
+                    out.append(_Frame(symbol.calls or _place(symbol.module, called), kind, symbol.module))
+            out.append(_shown(symbol))
+            inner = symbol
+        return out, bool(out) and not _has_root(out)
+
+
+def _is_sure(caller: _Symbol, inner: _Symbol) -> bool:
+    """May this caller stand outside that frame? See the top of this file; what can't be read is believed."""
+    if caller.is_call is False:
+        return False
+    if caller.calls_bytes is not None:
+        return caller.calls_keeps_frame is not False
+    return inner.keeps_frame is not False
+
+
+def _is_within(inner: _Symbol, module: str | None, function: int) -> bool:
+    """Is this frame in the function that starts there? Where functions have no known ends, if it is near."""
+    if inner.module != module:
+        return False
+    if inner.function is not None:
+        return inner.function == function
+    return inner.offset is not None and 0 <= inner.offset - function < _NEAR
+
+
+def _has_root(frames: Sequence[_Frame]) -> bool:
+    return any(_ROOT.fullmatch(frame.label) for frame in frames[-3:])
+
+
+def _shown(symbol: _Symbol) -> _Frame:
+    return _Frame(symbol.label, symbol.kind, symbol.module)
+
+
+def _symbol(row: dict[str, Any], kind: str) -> _Symbol:
+    offset, within = row["module_offset_bytes"], row["offset_bytes"]
+    function = offset - within if offset is not None and within is not None else None
+    place = function if function is not None else offset
+    label = row["name"] or (_place(row["module"], place) if place is not None else _unknown(row["frame"]))
+    if kind == USER:
+        kind = UNRESOLVED if row["name"] is None else JIT if row["module"] == "[jit]" else USER
+    return _Symbol(
+        label, kind, row["module"], offset, function, row["is_call"], row["calls"], row["calls_bytes"],
+        row["keeps_frame"], row["calls_keeps_frame"],
+    )  # fmt: skip
+
+
+def _place(module: str | None, offset: int | None) -> str:
+    """module+0x1234"""
+    name = os.path.basename(module).removesuffix(" (deleted)") if module else "[unknown]"
+    return f"{name}+{offset or 0:#x}"
+
+
+def _unknown(frame: str) -> str:
+    """A frame of which nothing is known: its file by the start of its build id, or its address."""
+    build_id, plus, offset = frame.partition("+")
+    return f"[{build_id[:8]}]+{offset}" if plus else frame
+
+
+def _raw(frame: str, module: str | None, kind: str) -> _Symbol:
+    return _Symbol(_unknown(frame), kind, module, None, None, None, None, None, None, None)

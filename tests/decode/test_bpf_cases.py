@@ -1,0 +1,27 @@
+"""Cases of probes with programs: records that a kernel gave, decoded again without BPF, become the same rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from make_cases import decoded
+
+from santabpf.probes import all_probes, parse_probe
+from santabpf.probes.source import plan
+
+CASES = [(p.name, path) for p in all_probes().values() for path in sorted((p.folder / "cases").glob("*/case.json"))]
+
+
+@pytest.mark.parametrize("name", [p.name for p in all_probes().values() if p.program])
+def test_each_probe_with_a_program_has_a_case_for_a_table(name: str) -> None:
+    assert name in {probe for probe, _ in CASES}, f"run: python tests/decode/make_cases.py {name}"
+
+
+@pytest.mark.parametrize(("name", "path"), CASES, ids=[f"{name}-{path.parent.name}" for name, path in CASES])
+def test_the_records_become_the_rows(name: str, path: Path) -> None:
+    case = json.loads(path.read_text(encoding="utf-8"))
+    rows = json.loads(json.dumps(decoded(case, plan([parse_probe(case["spec"])]))))
+    assert rows == case["rows"]
+    assert sum(map(len, rows.values())) > 0

@@ -1,0 +1,76 @@
+"""The gym's table: recall, false verdicts and delays are what the runs say; a miss stands there as a miss."""
+
+from __future__ import annotations
+
+import pytest
+
+from santabpf.errors import CannotProvoke
+from santabpf.gym import gym, matrix
+from santabpf.gym.matrix import Accuracy, Run
+from santabpf.gym.variants import Variant, variants
+from santabpf.scenarios import all_scenarios, get_scenario
+
+NAMES = ("loop", "busy")
+GOOD = Run("loop", "storm", "fired", ("busy",), {"loop": "fired", "busy": "fired"}, 1_500_000_000, 2.0)
+CALM = Run("loop", "calm", "quiet", (), {"loop": "quiet", "busy": "quiet"}, None, 1.0)
+
+
+def test_a_fault_that_is_found_and_a_calm_look_alike_are_right() -> None:
+    told = Accuracy(NAMES, [GOOD, CALM])
+    assert told.ok
+    assert "| loop | 1 | 1 | 100 % | 0 | 100 % | 0 | 1.5 s | 1.5 s |" in told.to_markdown()
+    assert "| loop, storm (fired) | F | (F) |" in told.to_markdown()
+    assert "| loop, calm (quiet) | · | · |" in told.to_markdown()
+
+
+@pytest.mark.parametrize(
+    ("run", "row", "cell", "words"),
+    [
+        (GOOD._replace(states={"loop": "quiet"}, delay_ns=None), "| loop | 2 | 1 | 50 % | 0 | 100 % |", "F**–**",
+         "- loop did not fire on its own storm: quiet"),
+        (GOOD._replace(states={"loop": "cannot_tell"}, delay_ns=None), "| loop | 2 | 1 | 50 % | 0 | 100 % | 1 |",
+         "F**–**",
+         "- loop did not fire on its own storm: cannot_tell"),
+        (CALM._replace(states={"loop": "fired", "busy": "quiet"}), "| loop | 1 | 1 | 100 % | 1 | 50 % |", "**F**",
+         "- loop fired on loop, calm"),
+        (CALM._replace(states={"loop": "quiet", "busy": "fired"}), "| busy | 0 | 0 |  | 1 | 0 % |", "**F**",
+         "- busy fired on loop, calm"),
+        (GOOD._replace(states={}, delay_ns=None, why="it broke"), "| loop | 2 | 1 | 50 % |", "F ",
+         "- loop, storm: no verdict: it broke"),
+        (GOOD._replace(delay_ns=3_100_000_000), "| loop | 2 | 2 | 100 % |", "FF", "**3.1 s**"),
+    ],
+)  # fmt: skip
+def test_what_was_wrong_is_counted_drawn_and_told(run: Run, row: str, cell: str, words: str) -> None:
+    told = Accuracy(NAMES, [GOOD, run])
+    text = told.to_markdown()
+    assert row in text, text
+    assert cell in text
+    assert words in text
+    assert told.ok is (run.delay_ns == 3_100_000_000)
+
+
+def test_a_drill_that_breaks_is_counted_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **options: object) -> None:
+        raise CannotProvoke("drill short_lived_jobs: wrk is not installed here")
+
+    monkeypatch.setattr(matrix, "drill", broken)
+    said: list[str] = []
+    told = gym(["short_lived_jobs"], times=2, say=said.append)
+    planned = variants(get_scenario("short_lived_jobs").folder)
+    assert len(told.runs) == len(said) == 2 * len(planned)
+    assert all("NO VERDICT" in line for line in said)
+    assert not told.ok
+
+
+@pytest.mark.bpf
+def test_a_live_drill_is_judged_by_every_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = get_scenario("short_lived_jobs").folder
+    one = Variant("restart-loop", folder / "reproduce.sh", ("restart-loop",), "fired", tuple(all_scenarios()))
+    monkeypatch.setattr(matrix, "variants", lambda folder: {"restart-loop": one})
+    (run,) = gym(["short_lived_jobs"], seconds=8).runs
+    assert run.why == ""
+    assert set(run.states) == set(all_scenarios())
+    assert run.states["short_lived_jobs"] == "fired"
+    assert run.delay_ns is not None
+    assert run.core_percent is not None
+    assert run.core_percent > 0

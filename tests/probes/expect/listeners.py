@@ -1,0 +1,18 @@
+"""What listeners must say of the listeners of plant/listeners.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+
+def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
+    """Each listener has a row a second, with its whole queue."""
+    for address, port in facts["ports"].items():
+        rows = [r for r in table("listeners").to_pylist() if (r["local_ip"], r["local_port"]) == (address, port)]
+        assert len(rows) >= 2
+        for row in rows:
+            assert (row["queued"], row["queue_limit"]) == (facts["waiting"], facts["backlog"])
+            assert (row["inode"], row["uid"]) == (facts["inodes"][address], facts["uid"])

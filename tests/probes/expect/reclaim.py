@@ -1,0 +1,19 @@
+"""The planted reader freed as many pages as its own rows of page_cache say were evicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+
+def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
+    rows = [row for row in table("reclaim").to_pylist() if row["tgid"] == facts["reader"] and row["kind"] == "memcg"]
+    assert {(row["comm"], row["cgroup"].rpartition("/")[2]) for row in rows} == {("santa-reader", facts["group"])}
+    freed = sum(row["freed_pages"] for row in rows)
+    assert freed >= (2 * facts["file_bytes"] - 2 * facts["limit_bytes"]) // 4096
+    assert sum(row["times"] for row in rows) > 23
+    assert 0 < sum(row["spent_ns"] for row in rows) < 60e9
+    cache = [row for row in table("page_cache").to_pylist() if row["tgid"] == facts["reader"]]
+    assert sum(row["evicted_pages"] for row in cache) == freed

@@ -1,0 +1,36 @@
+"""Plants 23 refused connections and 23 processes within one second of UTC, and tells what the kernel counted."""
+
+import json
+import os
+import socket
+import time
+
+PLANTED = 23
+
+
+def counted():
+    with open("/proc/net/snmp") as stream:
+        names, values = [line.split()[1:] for line in stream if line.startswith("Tcp:")]
+    with open("/proc/stat") as stream:
+        forks = next(int(line.split()[1]) for line in stream if line.startswith("processes "))
+    tcp = {name: int(value) for name, value in zip(names, values)}  # noqa: B905
+    return {"tcp_attempt_fails": tcp["AttemptFails"], "tcp_resets_sent": tcp["OutRsts"], "forks": forks}
+
+
+with socket.socket() as end:
+    end.bind(("127.0.0.1", 0))
+    port = end.getsockname()[1]
+time.sleep(1.2 - time.time() % 1)
+second, before = int(time.time()), counted()
+for _ in range(PLANTED):
+    with socket.socket() as end:
+        end.connect_ex(("127.0.0.1", port))
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+after = counted()
+if time.time() - second > 0.95:
+    raise SystemExit("this took more than the second it had")
+time.sleep(1.2)
+print(json.dumps({"second": second, "at_least": {name: after[name] - before[name] for name in before}}))

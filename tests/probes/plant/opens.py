@@ -1,0 +1,37 @@
+"""Plants 23 files that can't be opened, 23 openings of a sensitive one, and 46 of files that anybody may read."""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+
+PLANTED = 23
+
+
+def in_a_child(paths, flags):
+    """Opens them in a process that opens nothing else; its id."""
+    pid = os.fork()
+    if pid == 0:
+        for path in paths:
+            with contextlib.suppress(OSError):
+                os.open(path, flags)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return pid
+
+
+folder = tempfile.mkdtemp()
+try:
+    with open(folder + "/there", "w"):
+        missing = ["%s/missing-%d" % (folder, i) for i in range(PLANTED)]
+    print(json.dumps({
+        "missing": missing,
+        "flags": os.O_WRONLY | os.O_APPEND,
+        "failed": in_a_child(missing, os.O_WRONLY | os.O_APPEND),
+        "secret": in_a_child(["/etc/shadow"] * PLANTED, os.O_RDONLY),
+        "plain": in_a_child([folder + "/there", "/etc/passwd"] * PLANTED, os.O_RDONLY),
+        "uid": os.getuid(),
+    }))  # fmt: skip
+finally:
+    shutil.rmtree(folder)

@@ -1,0 +1,49 @@
+"""Plants a reader whose cgroup is too small for its file, so that it has to free its own pages."""
+
+import json
+import os
+import shutil
+import tempfile
+
+import own_cgroup
+
+FILE_BYTES, LIMIT_BYTES = 23 << 20, 8 << 20
+
+
+def forget(fd):
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def read_twice(folder, path):
+    pid = os.fork()
+    if pid == 0:
+        own_cgroup.put("/proc/self", "comm", "santa-reader")
+        own_cgroup.put(folder, "cgroup.procs", os.getpid())
+        fd = os.open(path, os.O_RDONLY)
+        for _ in range(2):
+            at = 0
+            while True:
+                got = len(os.pread(fd, 65536, at))
+                if not got:
+                    break
+                at += got
+        forget(fd)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return pid
+
+
+home = tempfile.mkdtemp(dir="/var/tmp")
+try:
+    with open(home + "/private", "wb") as stream:
+        stream.write(os.urandom(FILE_BYTES))
+        stream.flush()
+        os.fsync(stream.fileno())
+        forget(stream.fileno())
+    with own_cgroup.made("memory") as (folder, is_v1):
+        own_cgroup.put(folder, "memory.limit_in_bytes" if is_v1 else "memory.max", LIMIT_BYTES)
+        facts = {"reader": read_twice(folder, home + "/private"), "group": os.path.basename(folder)}
+        own_cgroup.put(folder, "memory.force_empty", 0) if is_v1 else None
+finally:
+    shutil.rmtree(home)
+print(json.dumps({**facts, "file_bytes": FILE_BYTES, "limit_bytes": LIMIT_BYTES}))

@@ -1,0 +1,23 @@
+"""Plants a process that sleeps 23 times, and tells how often the kernel says that it left its CPU by itself."""
+
+import json
+import os
+import signal
+import time
+
+PLANTED = 23
+ready, told = os.pipe()
+pid = os.fork()
+if pid == 0:
+    for _ in range(PLANTED):
+        time.sleep(0.01)
+    os.write(told, b".")
+    signal.pause()
+os.read(ready, 1)
+time.sleep(0.2)  # it pauses by now
+with open("/proc/%d/status" % pid) as stream:
+    status = dict(line.rstrip("\n").split(":\t", 1) for line in stream)
+os.kill(pid, signal.SIGKILL)
+os.waitpid(pid, 0)
+left = {name: int(status[name + "_ctxt_switches"]) for name in ("voluntary", "nonvoluntary")}
+print(json.dumps({"planted": pid, "sleeps": PLANTED, **left}))

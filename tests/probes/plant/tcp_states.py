@@ -1,0 +1,30 @@
+"""23 connections that one end has closed and the other has not, for over two seconds: CLOSE_WAIT and FIN_WAIT2.
+
+Prints one JSON line: {"close_wait", "established"}.
+"""
+
+import json
+import socket
+import sys
+import time
+
+CLOSED, OPEN = 23, 7
+
+
+def main():
+    kept = []
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        for at in range(CLOSED + OPEN):
+            near = socket.create_connection(listener.getsockname())
+            kept.append(listener.accept()[0])
+            if at < CLOSED:
+                near.shutdown(socket.SHUT_WR)
+            kept.append(near)
+        time.sleep(2.3)
+    print(json.dumps({"closed": CLOSED, "open": OPEN}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

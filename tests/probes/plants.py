@@ -1,0 +1,193 @@
+"""Plants of probes on a node while it is recorded, and the expectations that the recording must meet.
+
+plant/<probe>.py runs on the node, under its own Python, and prints what it planted; expect/<probe>.py has
+`check(table, facts)`, which asserts that the decoded tables hold exactly that. An expectation may say more:
+
+    SPEC     the probe with parameters: "block_io:min_total_ns=0"
+    PARTIAL  {"6.1": "words"}: on these kernels the probe is partial (or failed), and its reason has these words
+    EARLY    True: it is planted before the recording begins, and ends its plants when its standard input ends
+    KEPT     True: it is planted with the others, and what it leaves is cleared after the recording, when its input ends
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pyarrow as pa
+
+from santabpf import record
+from santabpf.launch import PYTHON
+from santabpf.probes import all_probes
+from santabpf.recording import Recording
+from santabpf.transport import Channel, Transport, open_transport
+from santabpf.units import SECOND
+
+HERE = Path(__file__).parent
+#: A program that was skipped, or a map that others filled, need not be the plant's loss: its rows are counted below.
+CAUSES = ("reserve_failed", "buffer_dropped")
+PLANT_S = 90.0  # for one plant, on an emulated machine
+# Run on the node. The first starts the second in a new process, so that what a login shell did is not the plant's. The
+# second takes a zip from stdin, leaves the rest of stdin to the plant, and runs that as a program.
+START = """
+import os, sys
+child = os.fork()
+if child == 0:
+    os.execv(sys.executable, [sys.executable, "-c", *sys.argv[1:]])
+os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 127)
+"""
+BOOT = """
+import os, sys, zipimport
+def take(count):
+    data = b""
+    while len(data) < count:
+        data += os.read(0, count - len(data))
+    return data
+code = os.memfd_create("plants")
+os.write(code, take(int.from_bytes(take(4), "little")))
+path = "/proc/%d/fd/%d" % (os.getpid(), code)
+sys.path.append(path)
+name = sys.argv[1]
+exec(compile(zipimport.zipimporter(path).get_data(path + "/" + name + ".py"), name, "exec"), {"__name__": "__main__"})
+"""
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A recording during which was planted. facts: what each plant said, or a text that says why it did not."""
+
+    recording: Recording
+    facts: dict[str, dict[str, Any] | str]
+
+
+def names() -> list[str]:
+    """The probes that have a plant and an expectation."""
+    plants = {path.stem for path in (HERE / "plant").glob("*.py")}
+    return sorted(plants & {path.stem for path in (HERE / "expect").glob("*.py")} & all_probes().keys())
+
+
+def expectation(name: str) -> ModuleType:
+    """expect/<name>.py"""
+    return import_module(f"probes.expect.{name}")
+
+
+def check(grown: Grown, name: str) -> None:
+    """Raises AssertionError unless the recording holds what was planted, or says rightly why it can't."""
+    expected, recording = expectation(name), grown.recording
+    (node,) = recording.info["nodes"].values()
+    probe = recording.info["probes"][name]
+    partial: dict[str, str] = getattr(expected, "PARTIAL", {})
+    words = [text for kernel, text in partial.items() if node["kernel"].startswith(f"{kernel}.")]
+    if words:
+        assert probe["state"] in ("partial", "failed")
+        assert words[0] in probe["why"]
+    else:
+        assert (probe["state"], probe["why"]) == ("on", None)
+    facts = grown.facts[name]
+    assert isinstance(facts, dict), facts
+    facts = facts | {"node": node, "probe": probe}
+
+    def table(wanted: str) -> pa.Table:
+        for row in recording["loss"].arrow().to_pylist():
+            assert row["table"] != wanted or not any(row[cause] for cause in CAUSES), row
+        return recording[wanted].arrow()
+
+    expected.check(table, facts)
+
+
+def grow(node: str, wanted: list[str], out: Path, **options: Any) -> Grown:
+    """Record these probes on a node, plant one after another, and stop some seconds after the last."""
+    facts: dict[str, dict[str, Any] | str] = {}
+    began, stop, seconds = threading.Event(), threading.Event(), [0]
+    made: list[Recording] = []
+    failed: list[BaseException] = []
+
+    def closed(_: object, until_ns: int) -> None:
+        seconds[0] = until_ns // SECOND
+        began.set()
+
+    def keep() -> None:
+        try:
+            specs = [getattr(expectation(name), "SPEC", name) for name in wanted]
+            how = {"duration": None, "out": out, "progress": False, "stop": stop, "on_second": closed}
+            made.append(record({"planted": node}, probes=specs, **how, **options))
+        except BaseException as exc:
+            failed.append(exc)
+        finally:
+            began.set()
+
+    early = [name for name in wanted if getattr(expectation(name), "EARLY", False)]
+    with ExitStack() as stack:
+        transport = stack.enter_context(open_transport(node, **options))
+        for name in early:
+            facts[name] = stack.enter_context(_planted(transport, name))
+        recorder = threading.Thread(target=keep)
+        recorder.start()
+        try:
+            began.wait()
+            for name in wanted:
+                if name in early or failed:
+                    continue
+                if getattr(expectation(name), "KEPT", False):
+                    facts[name] = stack.enter_context(_planted(transport, name))
+                    continue
+                with _planted(transport, name) as said:
+                    facts[name] = said
+            last = time.time_ns() // SECOND + 3
+            while not failed and seconds[0] < last and recorder.is_alive():
+                time.sleep(0.2)
+        finally:
+            stop.set()
+            recorder.join()
+    if failed:
+        raise failed[0]
+    return Grown(made[0], facts)
+
+
+@contextmanager
+def _planted(transport: Transport, name: str) -> Iterator[dict[str, Any] | str]:
+    """What a plant says of itself. It is ended with the `with`."""
+    channel = transport.start([PYTHON, "-c", f"exec({START!r})", f"exec({BOOT!r})", name], sudo=True)
+    try:
+        code = _zipped()
+        channel.write(struct.pack("<I", len(code)) + code)
+        yield _said(channel, name)
+        channel.end_input()
+        channel.exit_code(10)
+    finally:
+        channel.close()
+
+
+def _said(channel: Channel, name: str) -> dict[str, Any] | str:
+    deadline, out = time.monotonic() + PLANT_S, b""
+    while b"\n" not in out and time.monotonic() < deadline:
+        chunk = channel.read(1)
+        if chunk == b"":
+            return f"the plant of {name} said nothing: {channel.err().decode(errors='replace')[-2000:]}"
+        out += chunk or b""
+    if b"\n" not in out:
+        return f"the plant of {name} said nothing in {PLANT_S:g} s"
+    facts = json.loads(out.partition(b"\n")[0])
+    assert isinstance(facts, dict)
+    return facts
+
+
+@cache
+def _zipped() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for path in sorted((HERE / "plant").glob("*.py")):
+            archive.write(path, path.name)
+    return out.getvalue()

@@ -1,0 +1,54 @@
+"""Processes in containers, gone together with their cgroups: their rows still say where they belonged."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from expect import containers as expect
+from planted import recorded
+from real_elf import plan_of
+
+from santabpf.elf.scope import _cgroup_folder, cgroup_controller
+
+pytestmark = pytest.mark.bpf
+
+
+def test_23_processes_of_23_containers_that_are_gone_name_their_pod_and_container() -> None:
+    table, facts = recorded(plan_of("exec", "exit", "fork"), "containers")
+    expect.check(table, facts)
+
+
+@pytest.fixture
+def deep() -> Iterator[Path]:
+    """A cgroup below 13 others with long names: deeper than is followed."""
+    top = Path(_cgroup_folder("/", cgroup_controller()), f"santabpf-deep-{os.getpid()}")
+    folders = [top.joinpath(*[f"level-{i}-" + "x" * 20 for i in range(depth)]) for depth in range(14)]
+    for folder in folders:
+        folder.mkdir()
+    yield folders[-1]
+    for folder in reversed(folders):
+        deadline = time.monotonic() + 5
+        while folder.exists() and time.monotonic() < deadline:
+            try:
+                folder.rmdir()
+            except OSError:
+                time.sleep(0.05)
+
+
+def test_a_path_that_is_too_deep_says_that_its_upper_parts_are_missing(deep: Path) -> None:
+    def act() -> int:
+        child = subprocess.Popen(["sh", "-c", f"echo $$ > {deep}/cgroup.procs; exec /bin/true"])
+        child.wait()
+        return child.pid
+
+    table, tgid = recorded(plan_of("exec"), act)
+    rows: pa.Table = table("exec")
+    (path,) = [row["cgroup"] for row in rows.to_pylist() if row["tgid"] == tgid and row["comm"] == "true"]
+    assert path.startswith(".../level-1-")
+    assert path.endswith("/level-12-" + "x" * 20)

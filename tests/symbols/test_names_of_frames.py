@@ -1,0 +1,247 @@
+"""Frames to names without a node: what is read, what is checked, and what broken or hostile bytes must not do."""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import santabpf.symbols.code
+import santabpf.symbols.lookup
+import santabpf.symbols.names
+from santabpf.symbols import Wanted
+from santabpf.symbols.elf_file import BadFile, ElfFile
+from santabpf.symbols.jit import PerfMap
+from santabpf.symbols.kernel import Kernel
+from santabpf.symbols.lookup import look_up
+from santabpf.symbols.names import plain
+from santabpf.symbols.wanted import AddressFrame, FileFrame
+from santabpf.tables import table_schema
+from santabpf.transport.local import Local
+
+BUILD_ID = "ab" * 20
+PROGRAM = """
+int other(int n) { return n * 3; }
+int planted(int n) { return other(n) + 1; }
+int main(int c, char **v) { return planted(c); }
+"""
+
+
+@pytest.mark.parametrize("module", [santabpf.symbols.code, santabpf.symbols.names])
+def test_the_examples_are_true(module: object) -> None:
+    found = doctest.testmod(module)  # type: ignore[arg-type]
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("mangled", "shown"),
+    [
+        ("_ZN58_$LT$alloc..string..String$u20$as$u20$core..fmt..Write$GT$9write_str17h0123456789abcdefE",
+         "<alloc::string::String as core::fmt::Write>::write_str"),
+        ("_ZNSt6vectorIiSaIiEE9push_backEOi", "std::vector<int, std::allocator<int>>::push_back(int&&)"),
+        ("clock_gettime@@GLIBC_2.17", "clock_gettime"),
+        ("_ZN3foo3barEi.part.0", "foo::bar(int).part.0"),
+        ("_RNvC6_123foo3bar", "_RNvC6_123foo3bar"), ("_ZN", "_ZN"), ("_Z" * 4000, "_Z" * 4000), ("@", "@"),
+    ],
+)  # fmt: skip
+def test_a_name_is_shown_as_people_write_it_and_a_broken_one_as_it_is(mangled: str, shown: str) -> None:
+    assert plain(mangled) == shown
+
+
+@given(st.text(alphabet="_ZNSItEKPR0123456789abc$u.", max_size=80))
+@settings(max_examples=300, deadline=None)
+def test_no_mangled_name_breaks_the_reader(name: str) -> None:
+    assert isinstance(plain("_Z" + name), str)
+
+
+@given(st.dictionaries(st.integers(0, 4096), st.binary(max_size=200), max_size=6), st.binary(max_size=64))
+@settings(max_examples=200, deadline=None)
+def test_bytes_that_are_no_file_are_refused_and_nothing_else(pieces: dict[int, bytes], head: bytes) -> None:
+    start = b"\x7fELF\x02\x01\x01" + head.ljust(57, b"\0")
+    with contextlib.suppress(BadFile):
+        ElfFile({0: start, **{64 + at: data for at, data in pieces.items()}})
+
+
+@pytest.mark.parametrize("cut", [0, 16, 63, 64, 200])
+def test_a_file_that_is_cut_is_refused(cut: int, tmp_path: Path) -> None:
+    with pytest.raises(BadFile):
+        ElfFile({0: Path(sys.executable).resolve().read_bytes()[:cut]})
+
+
+def test_the_kernels_symbols_and_that_they_are_hidden() -> None:
+    lines = [
+        "ffffffff81000000 T _text", "ffffffff81000100 t inner", "ffffffff81000100 T outer", "ffffffff81000200 D data",
+        "ffffffffc0000000 t modular\t[ext4]", "ffffffffc0100000 t bpf_prog_1\t[bpf]", "nonsense",
+        "0000000000000000 T low",
+    ]  # fmt: skip
+    kernel = Kernel("\n".join(lines).encode())
+    assert not kernel.hidden
+    assert kernel.find(0xFFFFFFFF81000110) == ("inner", 0x10, "[kernel]")
+    assert kernel.find(0xFFFFFFFFC0000004) == ("modular", 4, "[ext4]")
+    assert kernel.find(0xFFFFFFFF81000204) is None  # data
+    assert kernel.find(0xFFFFFFFFC0100004) is None  # a BPF program: another may have been there
+    assert kernel.find(0xFFFFFFFFF0000000) is None  # far from all
+    assert kernel.find(0x1000) is None
+    hidden = Kernel(b"0000000000000000 T _text\n0000000000000000 T other\n")
+    assert hidden.hidden
+    assert hidden.find(0xFFFFFFFF81000000) is None
+
+
+def test_a_perf_map_keeps_the_latest_and_forgives_half_a_line() -> None:
+    found = PerfMap(b"1000 10 old\n1000 20 new name\n2000 zz bad\n3000 10 \xffbytes\n4000")
+    assert found.find(0x101F) == ("new name", 0x1F)
+    assert found.find(0x1020) is None
+    assert found.find(0x3000) == ("\\xffbytes", 0)
+    assert found.find(0xFFF) is None
+
+
+def batch(frames: list[list[str] | None], stacks: list[list[int] | None], tgid: int = 7) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({
+        "tgid": pa.array([tgid] * len(frames), pa.int64()), "start_ns": pa.array([70] * len(frames), pa.int64()),
+        "user_frames": pa.array(frames, pa.list_(pa.string())), "kernel_stack": pa.array(stacks, pa.list_(pa.int64())),
+    })  # fmt: skip
+
+
+def mapped(rows: list[dict[str, object]]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(rows, schema=table_schema("mappings").arrow)
+
+
+def test_each_frame_is_wanted_once_and_callers_are_told_from_the_innermost() -> None:
+    wanted = Wanted()
+    frames = [[f"{BUILD_ID}+0x10", f"{BUILD_ID}+0x20", "0x5000", f"{BUILD_ID}-0x8"], None, [], [f"{BUILD_ID}+0x20"]]
+    wanted.add("profile", batch(frames * 3, [[-5, -6], None, [], [-6]] * 3), ["user_frames"], ["kernel_stack"])
+    assert wanted.files == {
+        FileFrame(BUILD_ID, 0x10, False), FileFrame(BUILD_ID, 0x20, True), FileFrame(BUILD_ID, 0x20, False)
+    }
+    assert wanted.addresses == {AddressFrame(7, 70, 0x5000, True)}
+    assert wanted.kernel == {(-5, False), (-6, True), (-6, False)}
+
+
+def test_a_forked_process_has_what_its_parent_had_mapped() -> None:
+    wanted = Wanted()
+    wanted.add("mappings", mapped([
+        {"ts_ns": 1, "tgid": 5, "address": 4096, "length_bytes": 4096, "offset_bytes": 0, "path": "/a"},
+        {"ts_ns": 2, "tgid": 6, "forked_from": 5}, {"ts_ns": 3, "tgid": 7, "forked_from": 6},
+        {"ts_ns": 4, "tgid": 7, "address": 8192, "length_bytes": 4096, "offset_bytes": 0, "path": "/b"},
+    ]), [], [])  # fmt: skip
+    assert {tgid: [m.path for m in found] for tgid, found in wanted.mappings_of([5, 6, 7, 8]).items()} == {
+        5: ["/a"], 6: ["/a"], 7: ["/b", "/a"],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    source, path = tmp_path / "planted.c", tmp_path / "planted"
+    source.write_text(PROGRAM)
+    compiler = ["gcc", "-O0", "-fno-omit-frame-pointer", "-Wl,--build-id=sha1", "-o", str(path), str(source)]
+    subprocess.run(compiler, check=True)
+    return path
+
+
+def places(path: Path) -> dict[str, int]:
+    """Function -> where it starts in the file, as nm and readelf tell it."""
+    text = subprocess.run(["nm", str(path)], check=True, capture_output=True, text=True).stdout
+    return {line.split()[2]: int(line.split()[0], 16) for line in text.splitlines() if len(line.split()) == 3}
+
+
+def build_id(path: Path) -> str:
+    text = subprocess.run(["readelf", "-n", str(path)], check=True, capture_output=True, text=True).stdout
+    return next(line.split()[-1] for line in text.splitlines() if "Build ID" in line)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> None:
+    santabpf.symbols.lookup._KEPT.clear()
+
+
+def looked_up(path: Path, offsets: list[int], told: str) -> tuple[list[dict[str, object]], list[str]]:
+    """The rows of symbols for a stack with these places, innermost first, in a file that was mapped there."""
+    wanted = Wanted()
+    wanted.add("mappings", mapped([
+        {"ts_ns": 1, "tgid": 7, "address": 4096, "length_bytes": 1 << 20, "offset_bytes": 0, "path": str(path),
+         "build_id": told}
+    ]), [], [])  # fmt: skip
+    frames = [f"{told}+{offset:#x}" for offset in offsets]
+    wanted.add("profile", batch([frames], [[]]), ["user_frames"], ["kernel_stack"])
+    rows, notes = look_up(Local(), wanted, ts_ns=9)
+    by_frame = {row["frame"]: row for row in rows.to_pylist()}
+    return [by_frame[frame] for frame in frames], notes
+
+
+def test_a_real_files_functions_and_calls_are_found(program: Path) -> None:
+    at = places(program)
+    code = program.read_bytes()
+    call = next(i for i in range(at["main"], at["main"] + 64) if code[i] == 0xE8) + 5
+    rows, notes = looked_up(program, [at["planted"] + 4, call], build_id(program))
+    assert notes == []
+    assert [(row["name"], row["offset_bytes"], row["is_return"], row["why"]) for row in rows] == [
+        ("planted", 4, False, None), ("main", call - at["main"], True, None),
+    ]  # fmt: skip
+    assert (rows[1]["is_call"], rows[1]["calls"], rows[1]["calls_bytes"]) == (True, "planted", at["planted"])
+    assert rows[1]["calls_keeps_frame"] is rows[0]["keeps_frame"] is True
+    assert {row["module"] for row in rows} == {str(program)}
+
+
+def test_a_return_address_that_no_call_precedes_is_told(program: Path) -> None:
+    at = places(program)
+    rows, _ = looked_up(program, [at["planted"] + 4, at["main"] + 1], build_id(program))
+    assert rows[1]["is_call"] is False
+
+
+def test_a_file_that_was_replaced_gives_no_names_and_says_so(program: Path) -> None:
+    at, told = places(program), build_id(program)
+    source = program.with_suffix(".c")
+    source.write_text(PROGRAM.replace("other", "another"))
+    subprocess.run(["gcc", "-o", str(program), str(source)], check=True)
+    rows, notes = looked_up(program, [at["planted"] + 4], told)
+    assert (rows[0]["name"], rows[0]["why"]) == (None, "another file is in its place now")
+    assert (rows[0]["module"], rows[0]["module_offset_bytes"]) == (str(program), at["planted"] + 4)
+    assert notes == [f"no names for frames of {program}: another file is in its place now"]
+
+
+def test_a_file_that_is_gone_gives_no_names_and_says_so(tmp_path: Path) -> None:
+    rows, notes = looked_up(tmp_path / "gone", [0x1000], "cd" * 20)
+    assert rows[0]["why"] == "it is not there any more"
+    assert len(notes) == 1
+
+
+def test_a_link_in_the_files_place_is_not_followed(program: Path) -> None:
+    told, at = build_id(program), places(program)
+    other = program.with_name("elsewhere")
+    program.rename(other)
+    program.symlink_to(other)
+    rows, _ = looked_up(program, [at["planted"] + 4], told)
+    assert rows[0]["name"] is None
+
+
+def test_a_stripped_file_gives_the_start_of_the_function(program: Path) -> None:
+    at, told = places(program), build_id(program)
+    subprocess.run(["strip", str(program)], check=True)
+    rows, notes = looked_up(program, [at["planted"] + 4], told)
+    assert (rows[0]["name"], rows[0]["offset_bytes"], rows[0]["module_offset_bytes"]) == (None, 4, at["planted"] + 4)
+    assert rows[0]["why"] == "no symbol in the file covers it"
+    assert notes == []
+
+
+def test_symbols_of_a_million_functions_are_searched_not_walked() -> None:
+    table = bytes(24) + b"".join(struct.pack("<IBBHQQ", 1, 0x12, 0, 1, 0x1000 + 16 * i, 16) for i in range(20_000))
+    sections = [(0, 0, 0, 0, 0), (2, 0x10000, len(table), 2, 24), (3, 0x8000, 6, 0, 0)]
+    headers = b"".join(
+        struct.pack("<IIQQQQIIQQ", 0, kind, 0, 0, at, size, link, 0, 1, entry)
+        for kind, at, size, link, entry in sections
+    )
+    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 3, 62, 1, 0, 64, 0x9000, 0, 64, 56, 1, 64, 3, 2)
+    load = struct.pack("<IIQQQQQQ", 1, 5, 0x1000, 0x1000, 0x1000, 1 << 24, 1 << 24, 0x1000)
+    file = ElfFile({0: head, 64: load, 0x9000: headers, 0x10000: table, 0x8000: b"\0name\0"})
+    found = file.find(0x1000 + 16 * 12_345 + 7)
+    assert found == ("name", 0x1000 + 16 * 12_345, 16)
+    assert file.find(0x10) is None
