@@ -117,8 +117,9 @@ class Stream:
         self._channel: Channel | None = None
         self.pings: list[int] = []  # when each was sent; UTC ns, by this machine's clock
         self._left = threading.Event()
-        self._stop_by: float | None = None
+        self._stopping = False
         self._stop_s = STOP_S
+        self._waited_s = 0.0  # for the elf, since it was asked to finish
         self._tail = b""
         self._noise = b""
         self._begun = False
@@ -161,18 +162,23 @@ class Stream:
             self._channel.close()
 
     def stop(self, timeout_s: float = STOP_S) -> None:
-        """Ask the elf to finish: it drains, says BYE and leaves. Go on iterating to get what is left."""
-        if self._stop_by is None:
-            self._stop_s = timeout_s
-            self._stop_by = time.monotonic() + timeout_s
+        """Ask the elf to finish: it drains, says BYE and leaves. Go on iterating to get what is left.
+
+        timeout_s is how long that may be waited for; what the reader does with what came doesn't count.
+        """
+        if not self._stopping:
+            self._stopping, self._stop_s = True, timeout_s
+            self._waited_s = 0.0
             self._send(b"q")
 
     def __iter__(self) -> Iterator[bytes]:
         assert self._channel is not None, "enter the stream first"
         heard = time.monotonic()
         while not self._over:
+            before = time.monotonic()
             chunk = self._channel.read(IDLE_S)
             now = time.monotonic()
+            self._waited_s += now - before
             if chunk == b"":
                 self._over = True
                 self._check_end()
@@ -209,7 +215,7 @@ class Stream:
 
     def _check_time(self, now: float, heard: float) -> None:
         node = self._transport.name
-        if self._stop_by is not None and now > self._stop_by:
+        if self._stopping and self._waited_s > self._stop_s:
             raise ConnectionLost(f"{node}: the recorder did not finish within {self._stop_s:g} s of being asked to")
         limit = self._silence_s if self._begun else self._start_s
         if now - heard > limit:

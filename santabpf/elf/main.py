@@ -25,7 +25,7 @@ from .scope import NoSuchScope, Scope, cgroup_controller
 
 VERSION = "0.1.0"
 _SECOND = 1_000_000_000
-_FLUSH_S = 5.0
+_FLUSH_S, _LEAVE_S = 60.0, 5.0  # for Santa to read the rest: asked to finish, and told to by a signal
 
 
 def main() -> None:
@@ -118,14 +118,15 @@ def _next_edge(offset: int) -> int:
 
 
 def _flush(out: Output, line: Line) -> None:
-    """Let Santa read the rest, for a few seconds at most; not at all where nobody reads."""
-    deadline = time.monotonic() + (_FLUSH_S if line.reason in (None, "asked", "signal") else 0.2)
+    """Let Santa read the rest as long as it pings, for a minute at most; not at all where nobody reads."""
+    patience = {None: _FLUSH_S, "asked": _FLUSH_S, "signal": _LEAVE_S}
+    deadline = time.monotonic() + patience.get(line.reason, 0.2)
     line.watch_out(out.fd, waiting=True)
     line.reason = None
     out.flush()
     while out.pending and time.monotonic() < deadline:
         line.wait(0.1)
-        if line.reason == "silence":
+        if line.reason in ("silence", "signal"):
             return
         out.flush()
 

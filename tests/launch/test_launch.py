@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -165,6 +166,17 @@ def test_an_elf_that_does_not_finish_is_given_up_after_a_while() -> None:
     with pytest.raises(ConnectionLost, match=r"did not finish within 0.05 s of being asked to"):
         run(node, stop_s=0.05)
     assert bytes(node.channels[0].written).endswith(b"q")
+
+
+def test_what_a_slow_reader_does_with_what_came_is_not_held_against_the_elf() -> None:
+    reader = wire.Reader()
+    with launch(Fake([HELLO, BYE]), {}, code=b"") as stream:
+        stream.stop(0.05)
+        kinds = []
+        for chunk in stream:
+            kinds += [frame.kind for frame in reader.feed(chunk)]
+            time.sleep(0.2)
+    assert kinds == [wire.HELLO, wire.BYE]
 
 
 @pytest.mark.parametrize(
