@@ -111,6 +111,7 @@ class Evaluator:
         self.next: int | None = None  # start of the first second that was not evaluated
         self.first: int | None = None
         self.late = 0
+        self.events: list[AlarmEvent] = []  # all so far, in the order in which they were told
         self.watched: dict[str, list[tuple[int, frozenset[str]]]] = defaultdict(list)
         self.tracks: list[Track] | None = None
 
@@ -133,6 +134,7 @@ class Evaluator:
         for start, stop in self._chunks(self.next, end):
             events += self._chunk(start, stop)
             self.next = stop
+        self.events += events
         return events
 
     def judge(self) -> Result:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 from ..errors import BadVerdict
 from ..scenarios import Scenario
 from ..verdict import Verdict, check_digest
+from .evaluate import AlarmEvent
 from .explain import Explanation
 from .result import Result
 
@@ -42,6 +43,7 @@ def hand_over(
         "alarms": result.alarm_rows,
         "signals": result.signal_rows,
         "explanations": [explanation.as_dict() for explanation in result.explanations],
+        "events": [event.as_dict() for event in result.events],
     }
     (folder / _FILE).write_text(json.dumps(body), encoding="utf-8")
     return {ENVIRONMENT: str(folder)}
@@ -58,9 +60,10 @@ def handed_over(recording: Recording, scenarios: Iterable[str | Scenario] | None
             return None
         verdicts = tuple(_revived(Verdict, check_digest(text)) for text in body["verdicts"])
         why = tuple(_revived(Explanation, e) for e in body["explanations"])
+        events = tuple(_revived(AlarmEvent, e) for e in body["events"])
     except (OSError, ValueError, KeyError, TypeError, BadVerdict):
         return None
-    return Result(verdicts, tuple(map(tuple, body["alarms"])), tuple(map(tuple, body["signals"])), why)
+    return Result(verdicts, tuple(map(tuple, body["alarms"])), tuple(map(tuple, body["signals"])), why, events)
 
 
 def _key(recording: Recording, scenarios: list[str | Scenario] | None) -> str:

@@ -18,7 +18,7 @@ from .loss import read_loss
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .evaluate import Evaluator
+    from .evaluate import AlarmEvent, Evaluator
 
 ALARM_COLUMNS = ("scenario", "alarm", "title", "node", "label", "state", "onset_ns", "from_ns", "to_ns", "peak", "unit")
 SIGNAL_COLUMNS = ("scenario", "signal", "second", "node", "label", "value", "unit")
@@ -32,6 +32,8 @@ class Result:
     alarm_rows: tuple[tuple[Any, ...], ...]
     signal_rows: tuple[tuple[Any, ...], ...]
     explanations: tuple[Explanation, ...] = ()
+    #: each time that an alarm began, grew, eased or ended, in the order in which `watch` would have told of it
+    events: tuple[AlarmEvent, ...] = ()
 
     def explained(self, verdict: Verdict) -> tuple[Explanation, ...]:
         """What brought this verdict's trouble about, as far as other verdicts tell."""
@@ -118,4 +120,5 @@ def result(evaluator: Evaluator) -> Result:
                     for i in machine.incidents
                 ]
     why = explanations(verdicts, evaluator.scenarios)
-    return Result(verdicts, tuple(sorted(alarms, key=lambda a: (a[0], a[7], a[1:5]))), tuple(signals), why)
+    rows = tuple(sorted(alarms, key=lambda a: (a[0], a[7], a[1:5])))
+    return Result(verdicts, rows, tuple(signals), why, tuple(evaluator.events))
