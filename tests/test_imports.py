@@ -45,6 +45,10 @@ MAY_IMPORT = {
     "display": {"errors", "shipped", "units"},
     "postmortem": {"charts", "display", "errors", "recording", "replay", "scenarios", "units", "verdict"},
     "report": {"display", "errors", "recording", "replay", "scenarios", "shipped", "units", "verdict"},
+    "workbench": {
+        "charts", "display", "errors", "places", "postmortem", "recording", "replay", "report", "scenarios", "shipped",
+        "tables", "units", "verdict",
+    },
     # whole ways
     "watch": {"record", "recording", "replay", "scenarios", "errors"},
     "gym": {
@@ -73,8 +77,9 @@ ONE_DOOR = {
     "nbclient": {"report"},
     "nbformat": {"report"},
     "jupyter_client": {"report"},
-    "ipywidgets": {"widgets"},
-    "anywidget": {"widgets"},
+    "ipywidgets": {"workbench"},
+    "anywidget": {"workbench"},
+    "traitlets": {"workbench", "report"},
     "duckdb": {"replay"},
     "jinja2": {"verdict", "scenarios"},
     "elftools": {"symbols"},

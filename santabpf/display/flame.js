@@ -1,7 +1,7 @@
 /* A flame graph on a canvas. Reads [data-santa-flame] (gzip + base64 of JSON, see flame.py), draws, zooms on a click or
    Enter, searches, saves. All text is drawn as text or set as textContent. */
 "use strict";
-function santaFlames() {
+function santaFlames(within = document) {
   const ROW = 20, MOST_ROWS = 34, NARROW = 0.5, ZOOM_MS = 220;
   const FONT = '12px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
   const KINDS = { /* name, what it means, light, dark */
@@ -331,7 +331,12 @@ function santaFlames() {
     canvas.addEventListener("pointerleave", () => { at = -1; tip.style.display = "none"; redraw(); });
     canvas.addEventListener("click", (event) => {
       const found = find(event.offsetX, event.offsetY);
-      if (found >= 0) zoom(found);
+      if (found < 0) return;
+      zoom(found);
+      const path = [];
+      for (let i = found; i >= 0; i = parent[i]) path.unshift(name(i));
+      root.dispatchEvent(new CustomEvent("santa-frame", { bubbles: true,
+        detail: { name: name(found), module: module(found), kind: kind(found), path: path.slice(1) } }));
     });
     canvas.addEventListener("blur", () => { if (byKey) { at = -1; tip.style.display = "none"; redraw(); } });
     canvas.addEventListener("keydown", (event) => {
@@ -382,7 +387,7 @@ function santaFlames() {
     repaint();
     Object.assign(root.dataset, { settled: "0", readyMs: (performance.now() - asked).toFixed(1) });
   }
-  for (const root of document.querySelectorAll("[data-santa-flame]")) {
+  for (const root of within.querySelectorAll("[data-santa-flame]")) {
     start(root).catch((error) => make("p", "santa-note", root, "This flame graph could not be drawn here: " + error.message));
   }
 }
