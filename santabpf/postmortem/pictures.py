@@ -5,6 +5,7 @@ In: a recording and a result. Out: display values. Never: a picture's own decisi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..charts import process_tree, runq_heatmap, top
@@ -27,8 +28,8 @@ def _table(rec: Recording, name: str, columns: list[str] | None = None) -> pa.Ta
     return rec[name].arrow(columns) if name in rec else None
 
 
-def signals(result: Result) -> Figure:
-    """Every signal that was looked at, second by second, with its thresholds; shaded where an alarm was on.
+def about_signals(names: Iterable[str]) -> dict[str, Any]:
+    """What charts.signals has to be told of the signals of these scenarios: units, words, thresholds, alarms.
 
     What only bounds another signal (at_most) is no part of the story, and left out.
     """
@@ -37,7 +38,7 @@ def signals(result: Result) -> Figure:
     thresholds: list[signal_chart.Threshold] = []
     watched: dict[str, str] = {}
     bounds: set[str] = set()
-    for name in sorted({verdict.scenario for verdict in result.verdicts}):
+    for name in sorted(names):
         scenario = get_scenario(name)
         for signal in scenario.signals:
             units[signal.name], about[signal.name] = signal.unit, signal.description
@@ -46,8 +47,14 @@ def signals(result: Result) -> Figure:
             watched[alarm.name] = alarm.signal
             thresholds += [signal_chart.Threshold(alarm.signal, state, limit.value)
                            for state, limit in (("warn", alarm.warn), ("crit", alarm.crit)) if limit is not None]
-    info = signal_chart.info(result.signals, result.alarms, units=units, about=about, thresholds=thresholds,
-                             alarm_signals=watched, left_out=bounds - set(watched.values()))
+    return {"units": units, "about": about, "thresholds": thresholds, "alarm_signals": watched,
+            "left_out": bounds - set(watched.values())}
+
+
+def signals(result: Result) -> Figure:
+    """Every signal that was looked at, second by second, with its thresholds; shaded where an alarm was on."""
+    told = about_signals({verdict.scenario for verdict in result.verdicts})
+    info = signal_chart.info(result.signals, result.alarms, **told)
     return Figure(signal_chart.figure(info), f"signals over time, {len(info.panels)} panels")
 
 
