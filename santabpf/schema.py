@@ -76,6 +76,7 @@ class Column:
     cumulative: bool = False  # only grows; the table holds differences between two readings
     peak: bool = False  # of a map: the largest since the recording began, over all CPUs; stands in the table as it is
     of: str | None = None  # the column from which this one is made
+    level: bool = False  # what stood at that moment: a size, a limit, a length of a queue; a sum of it says nothing
 
     @cached_property
     def arrow_type(self) -> pa.DataType:
@@ -330,7 +331,7 @@ def parse_columns(rows: Any, path: Path, where: str, *, c_types: bool) -> tuple[
         columns.append(Column(
             name, c, kind, unit, " ".join(description.split()), fields.take("unknown", int, None),
             fields.take("key", bool, False), fields.take("cumulative", bool, False),
-            fields.take("peak", bool, False), of,
+            fields.take("peak", bool, False), of, fields.take("level", bool, False),
         ))
         fields.done()
     return tuple(columns)
