@@ -9,6 +9,8 @@
 #define NAME_BYTES 128
 #define HEADER_BYTES 12
 #define ECONNREFUSED 111
+/* Else the compiler may count down or by addresses, whose end the verifier of older kernels (6.1) does not see. */
+#define KEEP_COUNT(i) asm volatile("" : "+r"(i))
 
 struct dns_fd {
 	u32 tgid;
@@ -25,8 +27,7 @@ BPF_TABLE("lru_hash", u32, u32, dns_last, 8192);
 
 struct dns_read {
 	u64 at; /* the buffer, or the array of messages */
-	u32 fd;
-	u32 is_many;
+	u64 fd;
 };
 /* A thread that waits for an answer -> where it will be. */
 BPF_HASH(dns_reads, u32, struct dns_read, 8192);
@@ -103,7 +104,8 @@ static __always_inline void unanswered(struct dns_waiting_key *key, struct dns_w
 /* All questions of a socket that have no answer yet. */
 static __always_inline void give_up(struct dns_fd *at, struct dns_socket *socket, enum dns_end why)
 {
-	for (int i = 0; i < QUESTIONS; i++) {
+	for (u64 i = 0; i < QUESTIONS; i++) {
+		KEEP_COUNT(i);
 		if (i >= socket->asked)
 			break;
 		struct dns_waiting_key key = {};
@@ -289,7 +291,8 @@ TRACEPOINT_PROBE(syscalls, sys_enter_sendmmsg)
 {
 	if (!is_armed())
 		return 0;
-	for (int i = 0; i < MESSAGES; i++) {
+	for (u64 i = 0; i < MESSAGES; i++) {
+		KEEP_COUNT(i);
 		if (i >= args->vlen)
 			break;
 		asks_by_message(args->fd, (u64)args->mmsg + MESSAGE_BYTES * i);
@@ -300,14 +303,14 @@ TRACEPOINT_PROBE(syscalls, sys_enter_sendmmsg)
 
 /* ---- answers: where they will be is known when a call begins, that they are there when it ends */
 
-static __always_inline int will_read(u32 fd, u64 where, u32 is_many)
+static __always_inline int will_read(u32 fd, u64 where)
 {
 	if (!is_armed())
 		return 0;
 	struct dns_fd at = this_fd(fd);
 	if (!dns_sockets.lookup(&at))
 		return 0;
-	struct dns_read reading = {.at = where, .fd = fd, .is_many = is_many};
+	struct dns_read reading = {.at = where, .fd = fd};
 	u32 tid = bpf_get_current_pid_tgid();
 	dns_reads.update(&tid, &reading);
 	return 0;
@@ -337,7 +340,7 @@ static __always_inline void answered(struct dns_fd *at, u64 message, u64 bytes)
 	dns_waiting_remove(&key);
 }
 
-static __always_inline int has_read(long result)
+static __always_inline int has_read(long result, int is_many)
 {
 	u32 tid = bpf_get_current_pid_tgid();
 	struct dns_read *found = dns_reads.lookup(&tid);
@@ -352,12 +355,13 @@ static __always_inline int has_read(long result)
 			give_up(&at, socket, REFUSED);
 		return 0;
 	}
-	if (!reading.is_many) {
+	if (!is_many) {
 		if (result > 0)
 			answered(&at, reading.at, result);
 		return 0;
 	}
-	for (int i = 0; i < MESSAGES; i++) {
+	for (u64 i = 0; i < MESSAGES; i++) {
+		KEEP_COUNT(i);
 		if (i >= result)
 			break;
 		u64 message = reading.at + MESSAGE_BYTES * i;
@@ -368,8 +372,8 @@ static __always_inline int has_read(long result)
 	return 0;
 }
 
-TRACEPOINT_PROBE(syscalls, sys_enter_recvfrom) { return will_read(args->fd, (u64)args->ubuf, 0); }
-TRACEPOINT_PROBE(syscalls, sys_exit_recvfrom) { return has_read(args->ret); }
+TRACEPOINT_PROBE(syscalls, sys_enter_recvfrom) { return will_read(args->fd, (u64)args->ubuf); }
+TRACEPOINT_PROBE(syscalls, sys_exit_recvfrom) { return has_read(args->ret, 0); }
 
 #if HAS_SYS_ENTER_RECVMSG && HAS_SYS_EXIT_RECVMSG
 TRACEPOINT_PROBE(syscalls, sys_enter_recvmsg)
@@ -377,15 +381,15 @@ TRACEPOINT_PROBE(syscalls, sys_enter_recvmsg)
 	struct dns_fd at = this_fd(args->fd);
 	if (!dns_sockets.lookup(&at)) /* before the message is looked at, as most are of no interest */
 		return 0;
-	return will_read(args->fd, read_user_u64(read_user_u64((u64)args->msg + 16)), 0);
+	return will_read(args->fd, read_user_u64(read_user_u64((u64)args->msg + 16)));
 }
 
-TRACEPOINT_PROBE(syscalls, sys_exit_recvmsg) { return has_read(args->ret); }
+TRACEPOINT_PROBE(syscalls, sys_exit_recvmsg) { return has_read(args->ret, 0); }
 #endif
 
 #if HAS_SYS_ENTER_RECVMMSG && HAS_SYS_EXIT_RECVMMSG
-TRACEPOINT_PROBE(syscalls, sys_enter_recvmmsg) { return will_read(args->fd, (u64)args->mmsg, 1); }
-TRACEPOINT_PROBE(syscalls, sys_exit_recvmmsg) { return has_read(args->ret); }
+TRACEPOINT_PROBE(syscalls, sys_enter_recvmmsg) { return will_read(args->fd, (u64)args->mmsg); }
+TRACEPOINT_PROBE(syscalls, sys_exit_recvmmsg) { return has_read(args->ret, 1); }
 #endif
 
 #if READ_WRITE && HAS_SYS_ENTER_WRITE
@@ -398,8 +402,8 @@ TRACEPOINT_PROBE(syscalls, sys_enter_write)
 #endif
 
 #if READ_WRITE && HAS_SYS_ENTER_READ && HAS_SYS_EXIT_READ
-TRACEPOINT_PROBE(syscalls, sys_enter_read) { return will_read(args->fd, (u64)args->buf, 0); }
-TRACEPOINT_PROBE(syscalls, sys_exit_read) { return has_read(args->ret); }
+TRACEPOINT_PROBE(syscalls, sys_enter_read) { return will_read(args->fd, (u64)args->buf); }
+TRACEPOINT_PROBE(syscalls, sys_exit_read) { return has_read(args->ret, 0); }
 #endif
 
 /* ---- ends of sockets and of processes */
