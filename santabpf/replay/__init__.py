@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from ..errors import QueryFailed, RecordingError
 from ..recording import check_bytes, verify
 from ..scenarios import Scenario
-from .alarms import Machine
+from .alarms import RANK, Level, Machine
 from .check import check_scenario
 from .evaluate import AlarmEvent, Evaluator
 from .explain import Explanation
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..recording import Recording
 
 __all__ = [
-    "AlarmEvent", "Evaluator", "Explanation", "Limits", "Machine", "Query", "Result", "check_scenario",
+    "RANK", "AlarmEvent", "Evaluator", "Explanation", "Level", "Limits", "Machine", "Query", "Result", "check_scenario",
     "format_value", "hand_over", "replay",
 ]  # fmt: skip
 

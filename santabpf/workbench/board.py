@@ -1,0 +1,117 @@
+"""Alarms at a moment: a light for each scenario, and a line for each time that an alarm changed its state.
+
+In: which scenarios are watched, and the alarm events up to the moment. Out: lights, spans for a chart, HTML. Pure.
+Never: a moment of its own, markup from a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from ..display.escape import html_text, shorten
+from ..replay import RANK, AlarmEvent, Level
+from ..units import format_utc
+
+#: So many lines are shown; the newest stands first.
+LINES = 12
+_WORDS = {"raised": "began", "worse": "grew worse", "eased": "eased", "cleared": "ended"}
+
+
+class Watched(NamedTuple):
+    """One scenario on one node."""
+
+    scenario: str
+    title: str
+    node: str
+
+
+class Light(NamedTuple):
+    """How one scenario stands on one node: the worst of its alarms that are on."""
+
+    watched: Watched
+    state: Level
+    said: str  # label and value of that alarm; '' when clear
+    since_ns: int | None  # when it was raised; None when clear
+
+
+def on_at(events: Iterable[AlarmEvent]) -> list[tuple[AlarmEvent, int]]:
+    """The alarms that are on after these events: the last event of each, and when it was raised (UTC ns)."""
+    on: dict[tuple[str, str, str, str], tuple[AlarmEvent, int]] = {}
+    for event in events:
+        key = (event.scenario, event.node, event.alarm, event.label)
+        if event.state == "clear":
+            on.pop(key, None)
+        else:
+            on[key] = event, on[key][1] if key in on else event.at_ns
+    return list(on.values())
+
+
+def lights(watched: Sequence[Watched], events: Iterable[AlarmEvent]) -> tuple[Light, ...]:
+    """One light for each of the watched, in their order."""
+    worst: dict[tuple[str, str], tuple[AlarmEvent, int]] = {}
+    for event, since in on_at(events):
+        key = (event.scenario, event.node)
+        if key not in worst or RANK[event.state] > RANK[worst[key][0].state]:
+            worst[key] = event, since
+    shown = []
+    for who in watched:
+        if (who.scenario, who.node) not in worst:
+            shown.append(Light(who, "clear", "", None))
+            continue
+        event, since = worst[who.scenario, who.node]
+        shown.append(Light(who, event.state, f"{event.label}: {event.value}" if event.label else event.value, since))
+    return tuple(shown)
+
+
+def spans(events: Iterable[AlarmEvent]) -> pd.DataFrame:
+    """When which alarm was on, in the state that it had then: scenario, alarm, node, label, state, from_ns, to_ns.
+
+    to_ns is null where an alarm is on after the last of these events.
+    """
+    rows: list[list[object]] = []
+    open_rows: dict[tuple[str, str, str, str], list[object]] = {}
+    for event in events:
+        key = (event.scenario, event.alarm, event.node, event.label)
+        if key in open_rows:
+            open_rows.pop(key)[-1] = event.at_ns
+        if event.state != "clear":
+            open_rows[key] = [*key, event.state, event.at_ns, None]
+            rows.append(open_rows[key])
+    columns = ("scenario", "alarm", "node", "label", "state", "from_ns", "to_ns")
+    return pd.DataFrame(rows, columns=list(columns)).astype({"from_ns": "Int64", "to_ns": "Int64"})
+
+
+def lights_html(shown: Sequence[Light]) -> str:
+    """The lights side by side."""
+    several = len({light.watched.node for light in shown}) > 1
+    boxes = []
+    for light in shown:
+        where = f" on {light.watched.node}" if several else ""
+        since = "" if light.since_ns is None else f" · since {format_utc(light.since_ns, date=False)[:8]}"
+        boxes.append(
+            f'<li class="santa-light santa-{light.state}"><b>{light.state}</b>'
+            f"<span>{html_text(light.watched.title + where)}</span>"
+            f"<small>{html_text(shorten(light.said, 60) + since)}</small></li>"
+        )
+    return f'<ul class="santa-lights">{"".join(boxes)}</ul>'
+
+
+def lines_html(events: Sequence[AlarmEvent], several_nodes: bool = False) -> str:
+    """The newest events, one a line, the newest first."""
+    if not events:
+        return '<p class="santa-note">No alarm has changed its state yet.</p>'
+    lines = []
+    for event in reversed(events[-LINES:]):
+        where = f" on {event.node}" if several_nodes else ""
+        label = f" [{shorten(event.label, 60)}]" if event.label else ""
+        lines.append(
+            f'<li class="santa-{event.state}"><time>{format_utc(event.at_ns, date=False)[:8]}</time>'
+            f"<b>{event.state}</b><span>{html_text(event.title + where + label)}: {html_text(event.value)}, "
+            f"{_WORDS[event.kind]}</span></li>"
+        )
+    left = len(events) - LINES
+    more = f'<p class="santa-note">{left} earlier {"one is" if left == 1 else "ones are"} not shown.</p>'
+    return f'<ol class="santa-lines">{"".join(lines)}</ol>' + (more if left > 0 else "")
