@@ -26,6 +26,7 @@ from .signals import Coverage, composed, extents, is_per_second, read_coverage, 
 
 if TYPE_CHECKING:
     from ..recording import Recording
+    from ..verdict import Verdict
     from .result import Result
 
 #: At full speed, a chunk holds at most so many rows and seconds; memory stays bounded, speed hardly changes.
@@ -142,6 +143,12 @@ class Evaluator:
         from .result import result
 
         return result(self)
+
+    def judge_one(self, name: str) -> tuple[Verdict, ...]:
+        """The verdicts on one scenario, one for each node, of the seconds evaluated so far. Raises QueryFailed."""
+        from .result import verdicts
+
+        return verdicts(self, [scenario for scenario in self.scenarios if scenario.name == name])
 
     def finish(self) -> Result:
         """Evaluate what is left, and judge."""

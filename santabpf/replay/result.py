@@ -5,6 +5,7 @@ In: an Evaluator. Out: Result. Never: evaluates anything itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from .loss import read_loss
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..scenarios import Scenario
     from .evaluate import AlarmEvent, Evaluator
 
 ALARM_COLUMNS = ("scenario", "alarm", "title", "node", "label", "state", "onset_ns", "from_ns", "to_ns", "peak", "unit")
@@ -85,15 +87,20 @@ class Result:
         return f"<Result: {'; '.join(lines) or 'nothing to judge'}>"
 
 
-def result(evaluator: Evaluator) -> Result:
-    """Judge what an evaluator has seen."""
+def verdicts(evaluator: Evaluator, scenarios: Iterable[Scenario]) -> tuple[Verdict, ...]:
+    """One for each of these scenarios and each node, of the seconds that an evaluator has seen."""
     start = evaluator.first or 0
     lost = read_loss(evaluator.query, start, evaluator.next or start)
-    verdicts = tuple(
+    return tuple(
         Judge(evaluator, scenario, node, lost).verdict()
-        for scenario in evaluator.scenarios
+        for scenario in scenarios
         for node in evaluator.recording.nodes
     )
+
+
+def result(evaluator: Evaluator) -> Result:
+    """Judge what an evaluator has seen."""
+    judged = verdicts(evaluator, evaluator.scenarios)
     alarms, signals = [], []
     for track in evaluator.tracks or ():
         name, signal = track.scenario.name, track.signal
@@ -119,6 +126,6 @@ def result(evaluator: Evaluator) -> Result:
                     )
                     for i in machine.incidents
                 ]
-    why = explanations(verdicts, evaluator.scenarios)
+    why = explanations(judged, evaluator.scenarios)
     rows = tuple(sorted(alarms, key=lambda a: (a[0], a[7], a[1:5])))
-    return Result(verdicts, rows, tuple(signals), why, tuple(evaluator.events))
+    return Result(judged, rows, tuple(signals), why, tuple(evaluator.events))
