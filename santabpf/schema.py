@@ -77,6 +77,7 @@ class Column:
     peak: bool = False  # of a map: the largest since the recording began, over all CPUs; stands in the table as it is
     of: str | None = None  # the column from which this one is made
     level: bool = False  # what stood at that moment: a size, a limit, a length of a queue; a sum of it says nothing
+    running: bool = False  # a total since something else began: neither a sum nor a mean of it says anything
 
     @cached_property
     def arrow_type(self) -> pa.DataType:
@@ -332,6 +333,7 @@ def parse_columns(rows: Any, path: Path, where: str, *, c_types: bool) -> tuple[
             name, c, kind, unit, " ".join(description.split()), fields.take("unknown", int, None),
             fields.take("key", bool, False), fields.take("cumulative", bool, False),
             fields.take("peak", bool, False), of, fields.take("level", bool, False),
+            fields.take("running", bool, False),
         ))
         fields.done()
     return tuple(columns)
