@@ -83,3 +83,47 @@ def test_the_code_is_plain_enough_for_python_3_9() -> None:
         tree = ast.parse(path.read_text(), str(path), feature_version=(3, 9))
         future = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.module == "__future__"]
         assert future or "|" not in path.read_text() or path.name in ("stubs.py", "__init__.py"), path
+
+
+def test_a_file_that_is_kept_open_is_read_anew_each_time() -> None:
+    held = procfs.Held(1)
+    first = held.read("/proc/uptime")
+    with open("/proc/uptime", "rb") as stream:
+        while stream.read() == first:
+            stream.seek(0)
+    assert held.read("/proc/uptime") != first
+    vmstat, plain = held.read("/proc/vmstat"), procfs.read_file("/proc/vmstat")  # one too many: opened and closed
+    assert vmstat is not None
+    assert plain is not None
+    assert [line.split()[0] for line in vmstat.splitlines()] == [line.split()[0] for line in plain.splitlines()]
+
+
+def test_a_process_that_is_gone_is_read_no_more_but_its_successor_is() -> None:
+    held, before = procfs.Held(8), len(os.listdir("/proc/self/fd"))
+    child = sleeper()
+    path = f"/proc/{child.pid}/stat"
+    try:
+        assert (held.read(path, one_record=True) or b"").startswith(b"%d (" % child.pid)
+    finally:
+        child.communicate(b"\n")
+    assert held.read(path, one_record=True) is None
+    with open("/proc/sys/kernel/ns_last_pid", "w") as stream:
+        stream.write(str(child.pid - 1))
+    other = sleeper()
+    try:
+        again = held.read(f"/proc/{other.pid}/stat", one_record=True)
+        assert (again or b"").startswith(b"%d (" % other.pid)
+    finally:
+        other.communicate(b"\n")
+    held.close_unread()
+    held.close_unread()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_all_that_a_long_file_has_is_read() -> None:
+    held = procfs.Held(4)
+    for path in ("/proc/kallsyms", "/proc/interrupts", "/proc/self/maps"):
+        text, plain = held.read(path), procfs.read_file(path, 1 << 26)
+        assert text is not None
+        assert plain is not None
+        assert len(text.splitlines()) == len(plain.splitlines()) > 4
