@@ -38,6 +38,7 @@ def record(
     duration: str | int | float | None = "30s",
     *,
     out: str | Path | None = None,
+    into: str | Path = "recordings",
     scope: dict[str, Any] | None = None,
     mask: bool = True,
     progress: bool = True,
@@ -54,7 +55,7 @@ def record(
     probes     record these too: "runq", "runq:min_wait_ns=1000000", a set such as "default"; with neither, what all
                scenarios need
     duration   "30s", "5m"; None records until stopped (`stop` set, or Ctrl-C)
-    out        the new folder; by default recordings/<first node>-<UTC time>
+    out        the new folder; by default <into>/<first node>-<UTC time>
     scope      {"tree": tgid} or {"cgroup": "/path"}: only this process and all below it, filtered in the kernel
     mask       star out, on the node, what looks like a password or token in a command line
     on_second  called with the writer and the start of each second (UTC ns) up to which all is known, on every node
@@ -66,7 +67,7 @@ def record(
     """
     chosen = select(scenarios, probes)
     targets = label_nodes(nodes)
-    path = Path(out) if out is not None else _new_folder(next(iter(targets)))
+    path = Path(out) if out is not None else _new_folder(Path(into), next(iter(targets)))
     plan = make_plan(chosen, scope=scope, mask=mask)
     length_ns = None if duration is None else _parse_length(duration)
     session = _Session(path, plan, chosen, list(scenarios), scope, segment_s, stop or threading.Event(), on_second)
@@ -144,9 +145,9 @@ def _parse_length(duration: str | int | float) -> int:
     return length
 
 
-def _new_folder(label: str) -> Path:
+def _new_folder(into: Path, label: str) -> Path:
     now = datetime.datetime.now(tz=datetime.UTC)
-    return Path("recordings") / f"{label}-{now:%Y%m%d-%H%M%S}"
+    return into / f"{label}-{now:%Y%m%d-%H%M%S}"
 
 
 class _Session:

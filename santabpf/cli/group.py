@@ -14,7 +14,7 @@ from ..errors import BadUsage, SantaError
 from .shared import die
 
 
-class _Commands(click.Group):
+class Commands(click.Group):
     """A group that names the nearest command when one is misspelt, and turns errors into one line."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -41,7 +41,7 @@ class _Commands(click.Group):
 
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="santabpf")
 @click.option("--path", "folders", multiple=True, metavar="DIR", help="Look for probes/ and scenarios/ here too.")
 def cli(folders: tuple[str, ...]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..verdict import Verdict
 
 _FIRED, _CANNOT_TELL = 3, 4
+FORMATS = ("html", "md", "pdf")
 
 
 def die(message: str, code: int) -> NoReturn:
@@ -36,6 +37,19 @@ def json_flag(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of words.")(command)
 
 
+def formats_flag(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--format html,md,pdf"""
+
+    def split(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+        formats = None if value is None else tuple(dict.fromkeys(name.strip().lower() for name in value.split(",")))
+        for name in formats or ():
+            if name not in FORMATS:
+                raise click.BadParameter(f"{name!r} is none of {', '.join(FORMATS)}")
+        return formats
+
+    return click.option("--format", "formats", callback=split, metavar="html,md,pdf", help="Of the report.")(command)
+
+
 def ssh_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--accept-new", is_flag=True, help="Trust a host key never seen before (never a changed one)."),
@@ -47,6 +61,7 @@ def ssh_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def record_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
+        click.option("--into", type=click.Path(path_type=Path), help="A folder in which the new one is made."),
         click.option("-o", "--out", type=click.Path(path_type=Path), help="The new folder; it must not exist."),
         click.option("--tree", type=int, metavar="PID", help="Only this process and all it starts."),
         click.option("--cgroup", metavar="PATH", help="Only processes in this cgroup and below."),
@@ -62,13 +77,22 @@ def ssh_options(accept_new: bool, ssh_config: str | None) -> dict[str, Any]:
 
 
 def record_options(
-    out: Path | None, tree: int | None, cgroup: str | None, no_mask: bool, scenarios: tuple[str, ...], **ssh: Any
+    out: Path | None,
+    into: Path | None,
+    tree: int | None,
+    cgroup: str | None,
+    no_mask: bool,
+    scenarios: tuple[str, ...],
+    **ssh: Any,
 ) -> dict[str, Any]:
     """What record_flags gave, as record() and watch() take it."""
     if tree is not None and cgroup is not None:
         raise BadUsage("--tree and --cgroup exclude each other")
+    if out is not None and into is not None:
+        raise BadUsage("--out and --into exclude each other")
     scope = {"tree": tree} if tree is not None else {"cgroup": cgroup} if cgroup is not None else None
-    return {"scenarios": scenarios, "out": out, "scope": scope, "mask": not no_mask} | ssh_options(**ssh)
+    where = {"out": out} | ({"into": into} if into is not None else {})
+    return {"scenarios": scenarios, **where, "scope": scope, "mask": not no_mask} | ssh_options(**ssh)
 
 
 def show(value: object) -> None:
