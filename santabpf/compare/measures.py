@@ -1,0 +1,136 @@
+"""What can be asked of a table: its dimensions (who, where, which) and its measures (how many, how much, how long).
+
+In: a probe's table, out of its YAML. Out: a Plan. Pure.
+
+A column of text is a dimension, and so is a number that names something people know (an errno, a port). Times, sizes
+and counts are measures: what adds up is summed, what only stood there is averaged, and of what each event took, p50
+and p99 are taken too. Identities that mean nothing elsewhere (a pid, an inode) are neither.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+from dataclasses import dataclass
+from typing import Literal
+
+from ..probes import Table, all_probes
+from ..units import MS, format_bytes, format_duration
+
+Kind = Literal["count", "sum", "level", "p50", "p99"]
+
+#: Kinds of columns whose values name something.
+_NAMES = ("text", "ip", "syscall", "qname", "cgroup", "pod", "container", "bool")
+#: Numbers that name something, by the end of the column's name.
+_NUMBERS = ("error", "errno", "signal", "uid", "port", "code", "rcode", "qtype", "protocol", "capability")
+#: Names that a number makes different from each other, as of workers and containers: these stand together.
+_NUMBERED = ("comm", "cgroup", "pod_id", "container_id", "filename", "path", "name")
+#: Texts that repeat what another column says better.
+_REPEATS = ("detail", "argv_truncated", "counts_lookups", "tells_files", "to_process")
+#: The least that is worth an event of its own: amounts are noisy as if they came in grains of this size. A count
+#: comes one by one; of time a clock tick; of bytes 64 KiB.
+GRAINS = {"ns": 10 * MS, "bytes": 64 << 10}
+QUANTILES: dict[Kind, float] = {"p50": 0.5, "p99": 0.99}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number to be asked for: of which column, and what is made of it."""
+
+    kind: Kind
+    column: str  # '' where rows are counted
+    unit: str
+    weight: str = ""  # of a quantile out of a histogram: the column that says how many
+
+    @property
+    def name(self) -> str:
+        """As people read it: 'p99 of wait_ns'."""
+        if not self.column:
+            return "rows" if self.kind == "count" else "rows at a time"
+        return self.column if self.kind == "sum" else f"{'mean' if self.kind == 'level' else self.kind} of {self.column}"
+
+    @property
+    def is_rate(self) -> bool:
+        """Is it so much a second?"""
+        return self.kind in ("count", "sum")
+
+    def shown(self, value: float | None) -> str:
+        """A value for people."""
+        if value is None:
+            return "–"
+        if self.unit == "ns":
+            words = format_duration(round(value))
+        elif self.unit == "bytes":
+            words = format_bytes(value)
+        else:
+            words = f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}".replace(",", " ")
+        return words if value == 0 or not self.is_rate else f"{words}/s"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A table's dimensions and measures."""
+
+    table: str
+    dimensions: tuple[str, ...]
+    sums: tuple[Measure, ...]  # count, sum, level
+    quantiles: tuple[Measure, ...]
+    has_whole: bool  # do its rows add up to a whole? Those of cgroups hold one another
+    is_events: bool  # a row is one event, not what a second came to
+    finds_comm: bool  # comm is looked up by the process: the table itself does not have it
+
+
+def plans(tables: list[str]) -> dict[str, Plan]:
+    """The plans of those of these tables that a probe fills second by second, or event by event."""
+    known = {table.name: table for probe in all_probes().values() for table in probe.tables}
+    found = {name: plan(known[name]) for name in tables if name in known and known[name].when != "start"}
+    return {name: made for name, made in found.items() if made.sums}
+
+
+def plan(table: Table) -> Plan:
+    """What to ask of a table."""
+    columns = [c for c in table.schema.columns if c.kind != "pad" and c.name not in ("ts_ns", "span_ns")]
+    names = {c.name for c in columns}
+    dimensions = [
+        c.name for c in columns
+        if c.name not in _REPEATS and (c.kind in _NAMES or (c.unit == "id" and c.name.endswith(_NUMBERS)))
+    ]  # fmt: skip
+    finds_comm = "comm" not in names and {"tgid", "start_ns"} <= names
+    amounts = [
+        c for c in columns
+        if c.kind == "number" and c.unit in ("ns", "bytes", "count", "ratio") and not c.peak and not c.running
+        and not (table.only_changed and c.level)
+    ]  # fmt: skip
+    is_events = table.source == "ring"
+    sums = [Measure("level" if c.level else "sum", c.name, c.unit) for c in amounts if not (is_events and c.level)]
+    if is_events:
+        sums.insert(0, Measure("count", "", "count"))
+    elif table.snapshot:
+        sums.insert(0, Measure("level", "", "count"))
+    weight = next((c.name for c in amounts if c.unit == "count" and c.cumulative), "")
+    spread = [(c, "") for c in amounts if is_events and c.unit == "ns"]
+    spread += [(c, weight) for c in columns if c.kind == "log2" and weight]
+    quantiles = [Measure(kind, c.name, c.unit, w) for c, w in spread for kind in QUANTILES]
+    return Plan(
+        table.name, tuple((["comm"] if finds_comm else []) + dimensions), tuple(sums), tuple(quantiles),
+        table.source != "proc" or not dimensions, is_events, finds_comm,
+    )  # fmt: skip
+
+
+def is_numbered(dimension: str) -> bool:
+    """Are names in it that differ in numbers only taken together?"""
+    return dimension.endswith(_NUMBERED)
+
+
+def label(dimension: str, value: object) -> str:
+    """A value of a dimension for people: ENOSPC (28), SIGKILL (9), yes; texts stay as they are."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        name = ""
+        if dimension.endswith(("error", "errno")):
+            name = errno.errorcode.get(abs(value), "")
+        elif dimension.endswith("signal"):
+            name = signal.Signals(value).name if value in set(signal.Signals) else ""
+        return f"{name} ({value})" if name else str(value)
+    return str(value)
