@@ -49,7 +49,8 @@ def tell(judge: Judge, hit: Hit, state: v.State, is_doubtful: bool) -> Told:
     """All words about an incident. is_doubtful: something was lost or not watched. Raises QueryFailed, BadScenario."""
     words, fired = judge.scenario.words, state == "fired"
     values = _values(judge, hit, state)
-    ruled_out, possible = _causes(judge, values)
+    # words on causes are about an incident, or about its absence; where neither is sure there is nothing to rule out
+    ruled_out, possible = _causes(judge, values) if hit.incident or state != "cannot_tell" else ((), ())
     culprit = None
     if fired:
         who = {key: template.render(values) for key, template in words.culprit.items()}

@@ -13,7 +13,7 @@ from made_up_node import PROBES, START, S, World
 from santabpf.errors import BadScenario, RecordingError
 from santabpf.recording import Recording, Writer
 from santabpf.recording import open as open_recording
-from santabpf.replay import Result, replay
+from santabpf.replay import Evaluator, Result, replay
 from santabpf.scenarios import load_scenario
 from santabpf.shipped import shipped
 from santabpf.verdict import Verdict
@@ -204,6 +204,16 @@ def test_too_short_a_recording_cannot_tell(tmp_path: Path) -> None:
     verdict = judge(World(7), tmp_path)
     assert verdict.state == "cannot_tell"
     assert "Only 7 of the recording's 7 seconds were watched whole, and 8 are needed" in words(verdict)
+
+
+@pytest.mark.parametrize("name", ["privilege_escalation", "reverse_shell", "slow_fsync", "ssh_brute_force"])
+def test_too_short_and_with_nothing_in_sight_there_is_no_cause_to_rule_out(name: str) -> None:
+    bundled = (open_recording(path) for path in sorted(shipped("recordings").glob(f"{name}_quiet*")))
+    with Evaluator(recording := next(bundled), [name]) as evaluator:
+        evaluator.advance(recording.window[0] + 2 * S)
+        verdict = only(evaluator.judge())
+    assert (verdict.state, verdict.ruled_out) == ("cannot_tell", ())
+    assert "seconds were watched whole" in words(verdict)
 
 
 def test_a_short_recording_that_shows_it_fires_all_the_same(tmp_path: Path) -> None:
