@@ -46,8 +46,8 @@ MAY_IMPORT = {
     "postmortem": {"charts", "display", "errors", "recording", "replay", "scenarios", "units", "verdict"},
     "report": {"display", "errors", "recording", "replay", "scenarios", "shipped", "units", "verdict"},
     "workbench": {
-        "charts", "display", "errors", "places", "postmortem", "recording", "replay", "report", "scenarios", "shipped",
-        "tables", "units", "verdict",
+        "charts", "display", "errors", "places", "postmortem", "probes", "recording", "replay", "report", "scenarios",
+        "shipped", "tables", "units", "verdict",
     },
     # whole ways
     "watch": {"record", "recording", "replay", "scenarios", "errors"},

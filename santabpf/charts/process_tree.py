@@ -31,6 +31,8 @@ class Process(NamedTuple):
     status: str  # 'exit 0', 'signal 9', '' while it lives
     born_before: bool  # it lived when the recording started
     lives_on: bool  # its end was not seen: it lived when the recording ended, if ends were recorded at all
+    node: str = ""
+    identity_ns: int = 0  # start_ns of the tables: with node and tgid, who it is
 
 
 class Info(NamedTuple):
@@ -89,7 +91,7 @@ def info(
         notes.append(f"{format_count(still)} processes that neither started, ended nor started others are not drawn.")
     drawn = tuple(
         Process(begin, stop, row, parent, life.tgid, life.command, life.argv, life.cpu, life.status, life.born,
-                life.end is None)
+                life.end is None, life.key[0], life.key[2])
         for life, begin, stop, row, parent in zip(chosen, begins, ends, rows, parents, strict=True)
     )
     return Info(window, drawn, height, tuple(spans), " ".join(notes), exit_ is not None)

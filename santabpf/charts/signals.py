@@ -148,12 +148,12 @@ def figure(info: Info) -> go.Figure:
     inside = sum(heights) + _BETWEEN * (count - 1)
     drawing = make_subplots(
         rows=count, cols=1, shared_xaxes=True, vertical_spacing=_BETWEEN / inside if count > 1 else 0.0,
-        row_heights=heights, subplot_titles=[_title(panel) for panel in info.panels],
+        row_heights=heights, subplot_titles=[title(panel) for panel in info.panels],
     )
     drawing.update_annotations(x=0, xanchor="left", font={"size": 13, "color": INK})
     last = max((s.ts_ns[-1] for p in info.panels for s in p.series), default=0) + SECOND
     for row, panel in enumerate(info.panels, start=1):
-        _draw(drawing, panel, row, last)
+        draw_panel(drawing, panel, row, last)
     dressed(drawing, height=inside + 36 + 44)
     drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 36, "l": 64, "r": 88})
     drawing.update_xaxes(type="date", hoverformat="%H:%M:%S UTC", tickformat="%H:%M:%S")
@@ -162,7 +162,7 @@ def figure(info: Info) -> go.Figure:
     return drawing
 
 
-def _title(panel: Panel) -> str:
+def title(panel: Panel) -> str:
     """The signal's name and unit, and which colour is whose (a legend of its own would serve one panel only), or else
     what it is about. What stands after the first em space is left out where the page is narrow (display/santa.js)."""
     unit = f" ({panel.unit})" if panel.unit and panel.unit != "%" else ""
@@ -176,7 +176,7 @@ def _title(panel: Panel) -> str:
     return text + (f"\u2003<span style='color:{MUTED}'>+ {panel.left_out} more</span>" if panel.left_out else "")
 
 
-def _draw(drawing: go.Figure, panel: Panel, row: int, last_ns: int) -> None:
+def draw_panel(drawing: go.Figure, panel: Panel, row: int, last_ns: int) -> None:
     form = ".1%" if panel.unit == "%" else ",.4~g"
     tail = f" {panel.unit}" if panel.unit not in ("%", "") else ""
     for number, series in enumerate(panel.series):

@@ -1,7 +1,7 @@
 /* Boxes on rows over time, on a canvas. Reads [data-santa-lanes] (gzip + base64 of JSON, see lanes.py), draws, zooms
    with the wheel (once clicked, or with Ctrl), pans by dragging. All text is drawn as text or set as textContent. */
 "use strict";
-function santaLanes() {
+function santaLanes(within = document) {
   const AXIS = 24, MOST_HEIGHT = 520, EDGE = 1;
   const make = (tag, kind, parent) => {
     const element = document.createElement(tag);
@@ -218,7 +218,13 @@ function santaLanes() {
       if (event.shiftKey) pan(0, -event.deltaY); else zoom(event.deltaY < 0 ? 0.8 : 1.25, event.offsetX);
     }, { passive: false });
     const fingers = new Map();
+    let pressed = [0, 0];
+    canvas.addEventListener("click", (event) => { /* a press that went nowhere */
+      const at = find(event.offsetX, event.offsetY), way = Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]);
+      if (at >= 0 && way < 3) root.dispatchEvent(new CustomEvent("santa-box", { bubbles: true, detail: { box: at } }));
+    });
     canvas.addEventListener("pointerdown", (event) => {
+      pressed = [event.clientX, event.clientY];
       fingers.set(event.pointerId, [event.offsetX, event.offsetY]);
       canvas.setPointerCapture(event.pointerId);
     });
@@ -245,7 +251,7 @@ function santaLanes() {
     for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", draw);
     draw();
   }
-  for (const root of document.querySelectorAll("[data-santa-lanes]")) {
+  for (const root of within.querySelectorAll("[data-santa-lanes]")) {
     start(root).catch((error) => {
       const note = make("p", "santa-note", root);
       note.textContent = "This chart could not be drawn here: " + error.message;

@@ -1,0 +1,196 @@
+"""A recording at a glance: when alarms were on, the signals behind them, how much happened, and what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ..display.escape import plotly_text, shorten
+from ..units import format_duration, format_utc
+from .look import (
+    INK,
+    LINE,
+    MUTED,
+    NULL,
+    OTHER,
+    PALETTE,
+    STATE_COLOURS,
+    Tabular,
+    arrow,
+    dressed,
+    empty,
+    ints,
+    texts,
+    times,
+)
+from .signals import Panel, Span, draw_panel, title
+
+#: Tables with an area of their own; the others are added up.
+MOST_TABLES = 5
+_LANE, _SIGNAL, _EVENTS, _LOST, _BETWEEN = 24, 74, 92, 34, 44
+
+
+class Alarm(NamedTuple):
+    """One alarm that was on at some time: what it is called, and when it was on."""
+
+    name: str
+    spans: tuple[Span, ...]
+
+
+class Events(NamedTuple):
+    """How many rows a table got: one number a column."""
+
+    table: str
+    rows: list[int]
+
+
+class Info(NamedTuple):
+    """Everything over one time axis, cut into columns of step_ns."""
+
+    window: tuple[int, int]  # the whole recording
+    chosen: tuple[int, int]  # what is looked at
+    step_ns: int
+    starts: list[int]  # of the columns, UTC
+    alarms: tuple[Alarm, ...] | None  # None: not judged yet
+    signals: tuple[Panel, ...]
+    events: tuple[Events, ...]  # the busiest first; the last may be 'others'
+    lost: list[int]  # events lost, one number a column
+    gaps: tuple[tuple[int, int, str], ...]  # from, to, why
+    note: str
+
+
+def info(
+    events: Tabular, lost: Tabular, gaps: Tabular, window: tuple[int, int], step_ns: int, *,
+    chosen: tuple[int, int] | None = None, alarms: Sequence[Alarm] | None = None, signals: Sequence[Panel] = (),
+) -> Info:
+    """What the overview says.
+
+    events: at (which column), table, rows. lost: at, lost. gaps: ts_ns, end_ns (null: to the end), table, reason. Empty
+    tables: nothing happened, nothing was lost. A window of no length gives a note.
+    """
+    columns = -(-(window[1] - window[0]) // step_ns)
+    if columns <= 0:
+        return Info(window, window, step_ns, [], None, (), (), [], (), "Nothing was recorded.")
+    by_table: dict[str, list[int]] = {}
+    table = arrow(events)
+    for at, name, rows in zip(ints(table, "at").tolist(), texts(table, "table"), ints(table, "rows"), strict=True):
+        if 0 <= at < columns:
+            by_table.setdefault(name, [0] * columns)[at] += int(max(rows, 0))
+    ranked = sorted((Events(name, rows) for name, rows in by_table.items() if any(rows)),
+                    key=lambda e: (-sum(e.rows), e.table))
+    shown = ranked[:MOST_TABLES]
+    if len(ranked) > MOST_TABLES:
+        rest = np.sum([e.rows for e in ranked[MOST_TABLES:]], axis=0).tolist()
+        shown.append(Events(f"{len(ranked) - MOST_TABLES} others", rest))
+    losses, table = [0] * columns, arrow(lost)
+    for at, count in zip(ints(table, "at").tolist(), ints(table, "lost").tolist(), strict=True):
+        if 0 <= at < columns:
+            losses[at] += max(count, 0)
+    table = arrow(gaps)
+    holes = [(start, window[1] if end == NULL else end, f"{what or 'all tables'}: {why.replace('_', ' ')}")
+             for start, end, what, why in zip(ints(table, "ts_ns").tolist(), ints(table, "end_ns").tolist(),
+                                              texts(table, "table"), texts(table, "reason"), strict=True)]
+    return Info(window, chosen or window, step_ns, [window[0] + n * step_ns for n in range(columns)],
+                None if alarms is None else tuple(alarms), tuple(signals), tuple(shown), losses, tuple(sorted(holes)),
+                "")
+
+
+def figure(info: Info) -> go.Figure:
+    """Lanes for the alarms, their signals, areas for what happened, red for what was lost, grey for what is not known.
+
+    What lies outside the chosen window is veiled. The nth alarm's points have customdata n.
+    """
+    if not info.starts:
+        return empty(info.note)
+    raised = info.alarms or ()
+    heights = [max(1, len(raised)) * _LANE, *[_SIGNAL] * len(info.signals), _EVENTS, _LOST]
+    inside = sum(heights) + _BETWEEN * (len(heights) - 1)
+    head = "<b>Alarms</b>"
+    per = "a second" if info.step_ns == 1_000_000_000 else f"in {format_duration(info.step_ns)}"
+    areas = f"<b>Events recorded</b> ({per})" + "".join(
+        f"\u2003<span style='color:{_colour(n, e)}'>■</span> {plotly_text(e.table)}" for n, e in enumerate(info.events))
+    unknown = "<b>Lost</b>, and times of which nothing is known" if any(info.lost) or info.gaps else \
+        "<b>Lost</b>: nothing"
+    drawing = make_subplots(
+        rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=_BETWEEN / inside, row_heights=heights,
+        subplot_titles=[head, *(title(panel) for panel in info.signals), areas, unknown])
+    drawing.update_annotations(x=0, xanchor="left", font={"size": 12, "color": INK})
+    _draw_alarms(drawing, info)
+    for row, panel in enumerate(info.signals, start=2):
+        draw_panel(drawing, panel, row, info.window[1])
+        drawing.update_yaxes(nticks=3, row=row, col=1)
+    _draw_events(drawing, info, len(heights) - 1)
+    _draw_lost(drawing, info, len(heights))
+    dressed(drawing, height=inside + 30 + 40)
+    drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 30, "l": 64, "r": 88, "b": 40},
+                          dragmode="select", selectdirection="h")
+    drawing.update_xaxes(type="date", hoverformat="%H:%M:%S UTC", tickformat="%H:%M:%S", range=times(info.window),
+                         fixedrange=True)
+    drawing.update_yaxes(fixedrange=True)
+    drawing.update_xaxes(title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4},
+                         row=len(heights), col=1)
+    for start, end in ((info.window[0], info.chosen[0]), (info.chosen[1], info.window[1])):
+        if end > start:
+            x0, x1 = times([start, end])
+            drawing.add_shape(type="rect", xref="x", yref="paper", x0=x0, x1=x1, y0=0, y1=1, layer="above",
+                              line={"width": 0}, fillcolor="#c6ccd4", opacity=0.45)
+    return drawing
+
+
+def _colour(number: int, events: Events) -> str:
+    return OTHER if number >= MOST_TABLES else PALETTE[number]
+
+
+def _draw_alarms(drawing: go.Figure, info: Info) -> None:
+    raised = info.alarms or ()
+    drawing.add_scatter(x=times(info.window), y=[0, 0], mode="lines", line={"width": 0}, hoverinfo="skip", row=1, col=1)
+    for number, alarm in enumerate(raised):
+        for span in alarm.spans:
+            end = info.window[1] if span.to_ns is None else span.to_ns
+            middle = (span.from_ns + end) // 2
+            when = f"{format_utc(span.from_ns, date=False)[:8]} to {format_utc(end, date=False)[:8]}"
+            drawing.add_scatter(
+                x=times([span.from_ns, middle, end]), y=[number] * 3, mode="lines+markers", row=1, col=1,
+                customdata=[number] * 3, line={"width": 13, "color": STATE_COLOURS.get(span.state, MUTED)},
+                marker={"size": 13, "symbol": "square", "opacity": 0}, name=plotly_text(alarm.name),
+                hovertemplate=f"{plotly_text(shorten(alarm.name, 80))}<br>{when} UTC: {plotly_text(span.state)}"
+                              "<extra></extra>")
+            after = info.window[1] - end > span.from_ns - info.window[0]
+            drawing.add_annotation(
+                x=times([end if after else span.from_ns])[0], y=number, xref="x", yref="y", showarrow=False,
+                xanchor="left" if after else "right", xshift=5 if after else -5, text=plotly_text(
+                    shorten(alarm.name, 70)), font={"size": 11.5, "color": INK})
+    if not raised:
+        said = "none was raised" if info.alarms is not None else "the recording is being judged …"
+        drawing.add_annotation(x=times(info.window)[0], y=0, xref="x", yref="y", xanchor="left", showarrow=False,
+                               text=said, font={"size": 12, "color": MUTED})
+    drawing.update_yaxes(visible=False, range=[max(1, len(raised)) - 0.5, -0.5], row=1, col=1)
+    drawing.update_xaxes(showgrid=False, row=1, col=1)
+
+
+def _draw_events(drawing: go.Figure, info: Info, row: int) -> None:
+    x = times([*info.starts, info.window[1]])
+    for number, events in reversed(list(enumerate(info.events))):
+        drawing.add_scatter(
+            x=x, y=np.array([*events.rows, events.rows[-1]], dtype=np.float64), name=plotly_text(events.table), row=row,
+            col=1, mode="lines", stackgroup="events", line={"width": 0, "shape": "hv"},
+            fillcolor=_colour(number, events), hovertemplate="%{y:,d}<extra>%{fullData.name}</extra>")
+    drawing.update_yaxes(rangemode="tozero", nticks=3, row=row, col=1)
+
+
+def _draw_lost(drawing: go.Figure, info: Info, row: int) -> None:
+    drawing.add_bar(
+        x=times([start + info.step_ns // 2 for start in info.starts]), y=np.array(info.lost, dtype=np.float64), row=row,
+        col=1, marker={"color": STATE_COLOURS["crit"]}, hovertemplate="%{y:,d} events lost<extra></extra>")
+    for start, end, why in info.gaps:
+        x0, x1 = times([start, end])
+        drawing.add_vrect(x0=x0, x1=x1, row=row, col=1, fillcolor=OTHER, opacity=0.5, line={"width": 0})
+        drawing.add_scatter(x=times([(start + end) // 2]), y=[0], mode="markers", marker={"size": 14, "opacity": 0},
+                            row=row, col=1, hovertemplate=f"nothing is known of {plotly_text(why)}<extra></extra>")
+    top = max(info.lost)
+    drawing.update_yaxes(range=[0, 1.15 * top if top else 1], nticks=2, showticklabels=bool(top), gridcolor=LINE,
+                         row=row, col=1)

@@ -1,0 +1,245 @@
+"""An investigation: a recording, what is looked at in it, the way there and back, and what was found. No widgets.
+
+In: a recording; what people choose. Out: a view that panels draw, findings, a postmortem of just that view. Never: a
+change of the recording: what people do is kept beside it, in a small JSON file, and is there after a restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadUsage
+from ..recording import Recording
+from ..recording import open as open_recording
+from ..replay import Result, replay
+from .lens import Lens
+from .view import Filter, Finding, View, Window, dump, load_finding, load_view
+
+if TYPE_CHECKING:
+    from ..report import Report
+    from ..verdict import Verdict
+    from .part import Part
+
+FORMAT = 1
+SUFFIX = ".investigation.json"
+#: Steps back that are kept.
+MOST_STEPS = 200
+
+
+class Investigation:
+    """What is looked at in a recording: look(), only(), back(), mark(), postmortem().
+
+    view      the window and the filters that all panels follow
+    against   the other window that flame graphs compare with, or None
+    findings  what was marked so far, oldest first
+    notice    a sentence for people: what was loaded, or why it could not be; '' for none
+    """
+
+    def __init__(self, recording: Recording | str | Path, *, sidecar: str | Path | None = None) -> None:
+        """sidecar: where it is kept; beside the recording by default, or in the user's data folder where that can't be
+        written to. Raises RecordingError, NewerFormat."""
+        self.recording = recording if isinstance(recording, Recording) else open_recording(recording)
+        self.lens = Lens(self.recording)
+        self.sidecar = Path(sidecar) if sidecar is not None else _place(self.recording.path)
+        self.view = View(self.everything)
+        self.against: Window | None = None
+        self.findings: tuple[Finding, ...] = ()
+        self.notice = ""
+        self._steps: list[View] = []
+        self._listeners: list[Callable[[], None]] = []
+        self._load()
+
+    # ------------------------------------------------------------------------------------------------ what is looked at
+
+    @property
+    def everything(self) -> Window:
+        """The whole recording."""
+        return Window(*self.recording.window)
+
+    @property
+    def window(self) -> Window:
+        """The window that is looked at."""
+        return self.view.window
+
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        """The filters that are on, in the order in which they came."""
+        return self.view.filters
+
+    def panel(self, name: str) -> list[Part]:
+        """What a panel shows of the view: pieces, each with a display value. Raises BadUsage where there is none."""
+        from .panels import draw
+
+        return draw(self, name)
+
+    def look(self, start_ns: int, end_ns: int) -> None:
+        """Look at this window, cut to the recording's. Raises BadUsage where nothing is left of it."""
+        first, last = self.everything
+        start, end = max(first, int(start_ns)), min(last, int(end_ns))
+        if end <= start:
+            raise BadUsage(f"the window {Window(int(start_ns), int(end_ns))} lies outside the recording, which is "
+                           f"{self.everything}")
+        self._go(View(Window(start, end), self.filters))
+
+    def whole(self) -> None:
+        """Look at all of the recording again; filters stay."""
+        self._go(View(self.everything, self.filters))
+
+    def only(self, a_filter: Filter) -> None:
+        """Show only what has to do with it, besides the filters that are on."""
+        if a_filter not in self.filters:
+            self._go(View(self.window, (*self.filters, a_filter)))
+
+    def without(self, a_filter: Filter) -> None:
+        """Take a filter off."""
+        self._go(View(self.window, tuple(f for f in self.filters if f != a_filter)))
+
+    @property
+    def steps(self) -> Sequence[View]:
+        """The views before this one, oldest first."""
+        return tuple(self._steps)
+
+    def back(self) -> None:
+        """The view before this one; nothing where there is none."""
+        if self._steps:
+            self.view = self._steps.pop()
+            self._changed()
+
+    def compare_with(self, window: Window | None) -> None:
+        """Flame graphs are drawn as a difference: from that window to the one that is looked at. None: no more."""
+        self.against = window
+        self._changed()
+
+    def _go(self, view: View) -> None:
+        if view != self.view:
+            self._steps = [*self._steps, self.view][-MOST_STEPS:]
+            self.view = view
+            self._changed()
+
+    # ------------------------------------------------------------------------------------------------ what was found
+
+    @cached_property
+    def result(self) -> Result:
+        """The recording judged; once. Raises as replay()."""
+        return replay(self.recording)
+
+    @property
+    def judged(self) -> Result | None:
+        """The result, if the recording has been judged already."""
+        return self.__dict__.get("result")
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """All verdicts: first those whose alarm was on in the window, then the rest; each in the order of Result."""
+        start, end = self.window
+
+        def is_inside(verdict: Verdict) -> bool:
+            seen = verdict.detected
+            if verdict.state != "fired" or seen is None or seen.onset_ns is None:
+                return False
+            return seen.onset_ns < end and (seen.to_ns is None or seen.to_ns > start)
+
+        return tuple(sorted(self.result.ranked, key=lambda verdict: not is_inside(verdict)))
+
+    def mark(self, note: str, author: str = "") -> Finding:
+        """Keep this view with a note. Raises BadUsage where the note is empty."""
+        if not note.strip():
+            raise BadUsage("a finding needs a note: what did you see?")
+        finding = Finding(note.strip(), author.strip(), time.time_ns(), self.view)
+        self.findings = (*self.findings, finding)
+        self._changed()
+        return finding
+
+    def forget(self, finding: Finding) -> None:
+        """Take a finding away."""
+        self.findings = tuple(f for f in self.findings if f != finding)
+        self._changed()
+
+    def show(self, finding: Finding) -> None:
+        """Look at what a finding was marked in."""
+        self._go(finding.view)
+
+    def postmortem(self, path: str | Path = "postmortem.html") -> Report:
+        """The HTML with exactly this window, these filters and these findings. Raises as sb.report()."""
+        from ..report import report
+        from ..shipped import shipped
+
+        self.save()
+        given = {"investigation": json.dumps(self._dump())}
+        return report(self.recording, path, notebook=shipped("notebooks") / "findings.ipynb", parameters=given)
+
+    # ------------------------------------------------------------------------------------------------ kept and told
+
+    def listen(self, act: Callable[[], None]) -> None:
+        """Call act() after each change."""
+        self._listeners.append(act)
+
+    def _changed(self) -> None:
+        try:
+            self.save()
+        except OSError as exc:
+            self.notice = f"{self.sidecar} cannot be written ({exc.strerror}): what you do here is gone at a restart."
+        for act in self._listeners:
+            act()
+
+    def _dump(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT, "recording": self.recording.name, "view": dump(self.view),
+            "steps": [dump(view) for view in self._steps], "against": list(self.against) if self.against else None,
+            "findings": [dump(finding) for finding in self.findings],
+        }
+
+    def save(self) -> None:
+        """Write the sidecar: beside, then renamed. Raises OSError."""
+        self.sidecar.parent.mkdir(parents=True, exist_ok=True)
+        half = self.sidecar.with_name(f".{self.sidecar.name}.{os.getpid()}.tmp")
+        half.write_text(json.dumps(self._dump(), indent=1), encoding="utf-8")
+        os.replace(half, self.sidecar)
+
+    def _load(self) -> None:
+        if not self.sidecar.is_file():
+            return
+        try:
+            self.restore(json.loads(self.sidecar.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            aside = self.sidecar.with_suffix(".broken")
+            self.notice = f"{self.sidecar.name} could not be read ({exc}); it begins anew"
+            try:
+                os.replace(self.sidecar, aside)
+                self.notice += f", and the old one is kept as {aside.name}."
+            except OSError:
+                self.notice += "."
+
+    def restore(self, body: dict[str, Any]) -> None:
+        """Take over what another one kept. Raises ValueError, KeyError or TypeError, and changes nothing then."""
+        if body["format"] != FORMAT:
+            raise ValueError(f"it is of format {body['format']}, and this SantaBPF knows {FORMAT}")
+        view, steps = load_view(body["view"]), [load_view(view) for view in body["steps"]]
+        findings = tuple(load_finding(finding) for finding in body["findings"])
+        against = load_view({"window": body["against"], "filters": []}).window if body["against"] else None
+        self.view, self._steps, self.findings, self.against = view, steps, findings, against
+
+    def close(self) -> None:
+        """End the process that answers its queries."""
+        self.lens.close()
+
+    def __repr__(self) -> str:
+        return f"<Investigation of {self.recording.name}: {self.view}; {len(self.findings)} findings>"
+
+
+def _place(folder: Path) -> Path:
+    """Beside the recording, or where that can't be written to, in the user's data folder."""
+    whole = folder.resolve()
+    beside = whole.with_name(whole.name + SUFFIX)
+    if beside.exists() or os.access(whole.parent, os.W_OK):
+        return beside
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "santabpf" / "investigations"
+    return data / f"{whole.name}-{hashlib.sha256(str(whole).encode()).hexdigest()[:12]}{SUFFIX}"
+
+

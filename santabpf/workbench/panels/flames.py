@@ -1,0 +1,50 @@
+"""Which functions took the CPU, and where threads waited; or how that differs from another window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...charts.flame_graph import difference, flame, info
+from ...charts.flame_processes import by_process
+from ...units import SECOND
+from ..part import Part, not_recorded, sentence
+from ..view import View
+
+if TYPE_CHECKING:
+    from ..investigation import Investigation
+
+GROUP, PLACE = "time", 0
+TITLE = "Flame graphs"
+ABOUT = "Click a frame to see only what ran through it."
+#: Of HTML that goes to the browser for one of them; narrower frames are drawn together.
+MOST_BYTES, LEAST = 600_000, 0.0003
+_OF = {"profile": ("CPU time", "Where the CPU time went"), "offcpu": ("waiting time", "Where threads waited")}
+
+
+def parts(investigation: Investigation) -> list[Part]:
+    """One flame graph for each table of stacks; a difference where another window is compared with."""
+    present = [table for table in _OF if investigation.lens.has(table)]
+    if not present:
+        return [sentence(not_recorded("which functions took the time", "profile", "offcpu"))]
+    return [_part(investigation, table) for table in present]
+
+
+def _part(investigation: Investigation, table: str) -> Part:
+    lens, view, against = investigation.lens, investigation.view, investigation.against
+    of, heading = _OF[table]
+    hz = lens.recording.probes.get(table, {}).get("params", {}).get("hz")
+    sample_ns = SECOND // hz if table == "profile" and isinstance(hz, int) and hz > 0 else None
+    now = lens.folded(view, table)
+    if against is None:
+        if not now.num_rows:
+            return sentence(f"No stack of {of} was recorded in this window that the filters leave.", heading)
+        made = flame(info(by_process(now), sample_ns=sample_ns), of=of, least=LEAST, most_bytes=MOST_BYTES)
+        return Part(made, heading=heading)
+    before = lens.folded(View(against, view.filters), table)
+    if not now.num_rows or not before.num_rows:
+        which = "this window" if not now.num_rows else "the window that it is compared with"
+        return sentence(f"No stack of {of} was recorded in {which}, so there is nothing to compare.", heading)
+    lead = f"Before: {against}. After: {view.window}."
+    made = flame(difference(by_process(before), by_process(now), sample_ns=sample_ns), of=of, lead=lead, least=LEAST,
+                 most_bytes=MOST_BYTES)
+    return Part(made, heading=f"{heading}: the difference")

@@ -1,0 +1,54 @@
+"""Who was busy: by process where there are few, else by command until one is chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...display.words import Col, Words
+from ..lens import IDENTITY
+from ..part import Part, not_recorded, sentence
+from ..ranking import MOST_ROWS, Measure, rank
+from ..view import Filter
+
+if TYPE_CHECKING:
+    from ..investigation import Investigation
+
+GROUP, PLACE = "who", 0
+TITLE = "Processes"
+ABOUT = "Who did most in this window. Click a row to see only what has to do with it."
+MEASURES = (
+    Measure("CPU of those that ended", "exit", "sum(cpu_ns)", "ns"),
+    Measure("CPU while running", "process_cpu", "sum(user_ns + system_ns)", "ns"),
+    Measure("CPU samples", "profile", "count(*)", "count"),
+    Measure("long waits for a CPU", "runq", "sum(wait_ns)", "ns"),
+    Measure("throttled", "throttle", "sum(wait_ns)", "ns"),
+    Measure("blocked", "offcpu", "sum(blocked_ns)", "ns"),
+    Measure("disk I/O", "block_io", "sum(device_ns)", "ns"),
+    Measure("slow file calls", "file_io_slow", "sum(took_ns)", "ns"),
+    Measure("busy event loop", "event_loop_slow", "sum(busy_ns)", "ns"),
+    Measure("started", "exec", "count(*)", "count"),
+    Measure("ended", "exit", "count(*)", "count"),
+    Measure("failed", "exit", "count(*) FILTER (code <> 0 OR signal <> 0)", "count"),
+    Measure("connections", "tcp", "count(*)", "count"),
+    Measure("DNS questions", "dns", "count(*)", "count"),
+    Measure("failed calls", "syscalls", "sum(errors) FILTER (NOT is_ordinary)", "count"),
+)
+
+
+def parts(investigation: Investigation) -> list[Part]:
+    """One table; a click on a row filters by its process or command."""
+    lens, view = investigation.lens, investigation.view
+    tables = [t for t in dict.fromkeys(m.table for m in MEASURES) if lens.has(t)]
+    if not tables:
+        return [sentence(not_recorded("processes", "exec", "exit", "process_cpu"))]
+    who = ", ".join(IDENTITY)
+    union = " UNION ".join(f"SELECT node, {who} FROM [{t}] WHERE tgid IS NOT NULL" for t in tables)
+    few = lens.ask(view, f"SELECT count(*) AS n FROM ({union})")["n"][0].as_py() <= MOST_ROWS
+    empty = "No process did anything that was recorded in this window."
+    if few or any(f.kind in ("command", "process") for f in view.filters):
+        keys = ("comm", "node", "tgid::bigint", "start_ns")
+        heads = {0: Col("process", "code"), 2: Col("pid", "number")}
+        made = rank(lens, view, MEASURES, dict.fromkeys(tables, keys), heads, empty)
+        return [Part(Words(made.table), [Filter("process", *key) for key in made.keys])]
+    made = rank(lens, view, MEASURES, dict.fromkeys(tables, ("comm",)), {0: Col("command", "code")}, empty)
+    return [Part(Words(made.table), [Filter("command", key[0]) for key in made.keys])]
