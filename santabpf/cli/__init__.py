@@ -3,7 +3,7 @@
     group.py      the command itself, errors, signals     shared.py     flags and printing that several share
     recording.py  check, record, watch                    judging.py    replay, report, verify, sweep
     gym.py        drill, reproduce, gym, demo             catalogue.py  probes, scenarios, bench
-    schedule.py   schedule daily, folder, list, remove
+    schedule.py   schedule daily, folder, list, remove    lab.py        lab
 
 Exit codes: 0 done and quiet; 1 an error, or no report; 2 bad usage; 3 a scenario fired; 4 one cannot tell.
 130 and 143 after Ctrl-C and SIGTERM, when nothing could be kept.
@@ -11,7 +11,7 @@ Exit codes: 0 done and quiet; 1 an error, or no report; 2 bad usage; 3 a scenari
 
 from __future__ import annotations
 
-from . import catalogue, gym, judging, recording, schedule
+from . import catalogue, gym, judging, lab, recording, schedule
 from .group import cli, main
 
-__all__ = ["catalogue", "cli", "gym", "judging", "main", "recording", "schedule"]
+__all__ = ["catalogue", "cli", "gym", "judging", "lab", "main", "recording", "schedule"]
