@@ -25,7 +25,7 @@ from ..recording import Recording
 from ..scenarios import all_scenarios, get_scenario
 from ..units import SECOND, format_duration, parse_duration
 from ..watch import watch
-from .board import Light, Watched, lights
+from .board import Light, lights
 from .meter import Cost, Meter
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class LiveSession:
             )  # fmt: skip
 
     def signals(self, scenarios: Iterable[str] | None = None) -> pd.DataFrame:
-        """As Result.signals, in at most some hundred points a line: of these scenarios, or of those that matter most."""
+        """As Result.signals, some hundred points a line at most: of these scenarios, or of those that matter most."""
         with self._lock:
             return (self._meter or Meter([])).table(scenarios)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..scenarios import get_scenario
@@ -63,24 +62,24 @@ class Reading(NamedTuple):
     verdicts: tuple[Verdict, ...]
 
 
-@dataclass
 class Meter:
-    """The newest numbers, and a bounded history. read() may take long and is for one thread; the rest is quick."""
+    """The newest numbers, and a bounded history. read() may take long and is for one thread; the rest is quick.
 
-    scenarios: Sequence[tuple[str, str]]  # name, title
-    watched: tuple[Watched, ...] = ()
-    rows: int = 0
-    lost: int = 0
-    cost: Cost = Cost()
-    events: deque[AlarmEvent] = field(default_factory=lambda: deque(maxlen=MOST_EVENTS))
-    _history: History | None = None
-    _on: dict[tuple[str, str, str, str], tuple[AlarmEvent, ...]] = field(default_factory=dict)
-    _judged: dict[str, tuple[tuple[Verdict, ...], int]] = field(default_factory=dict)  # by scenario, up to when
-    _first_ns: int = 0
-    _next_ns: int = 0
-    _heard_s: float = 0.0
-    _wanted: list[str] = field(default_factory=list)  # to be judged next: whose alarm changed
-    _rest_until_s: float = 0.0
+    scenarios  name and title of each that is judged
+    """
+
+    def __init__(self, scenarios: Sequence[tuple[str, str]]) -> None:
+        self.scenarios = scenarios
+        self.watched: tuple[Watched, ...] = ()
+        self.rows = self.lost = 0
+        self.cost = Cost()
+        self.events: deque[AlarmEvent] = deque(maxlen=MOST_EVENTS)
+        self._history = History(0)
+        self._on: dict[tuple[str, str, str, str], tuple[AlarmEvent, ...]] = {}
+        self._judged: dict[str, tuple[tuple[Verdict, ...], int]] = {}  # by scenario; and up to when
+        self._wanted: list[str] = []  # scenarios to be judged next: whose alarm changed
+        self._first_ns = self._next_ns = 0
+        self._heard_s = self._rest_until_s = 0.0
 
     def hear(self, event: AlarmEvent) -> None:
         """An alarm changed its state."""
@@ -135,8 +134,8 @@ class Meter:
 
     def take(self, reading: Reading) -> None:
         """Make what was read the newest."""
-        self._first_ns = self._first_ns or reading.from_ns
-        self._history = self._history or History(self._first_ns)
+        if not self._first_ns:
+            self._first_ns, self._history = reading.from_ns, History(reading.from_ns)
         for key, second, values in reading.values:
             self._history.add(key, second, values)
         self._next_ns, self._heard_s = reading.to_ns, time.monotonic()
@@ -169,7 +168,7 @@ class Meter:
         """The history of the signals that alarms of these scenarios look at; by default of those that matter most."""
         chosen = list(scenarios) if scenarios is not None else self._matter()
         wanted = {(name, alarm.signal) for name in chosen for alarm in get_scenario(name).alarms}
-        return (self._history or History(0)).table(wanted)
+        return self._history.table(wanted)
 
     def _matter(self) -> list[str]:
         """Those whose alarms are on, then those whose changed last, then in their order."""
