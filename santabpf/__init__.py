@@ -5,6 +5,7 @@
     rec = sb.open("recordings/short_lived_jobs");  rec["exec"].df();  rec.sql("select ...")
     result = sb.replay(rec);  result.verdicts;  result.alarms;  result.signals
     sb.report(rec, out="postmortem.html")
+    sb.compare("recordings/friday", "recordings/monday")
 
 The names below are all there is to know; each is imported when it is first used.
 """
@@ -26,6 +27,9 @@ _HOME = {
     "Result": "replay",
     "Verdict": "verdict",
     "report": "report",
+    "compare": "compare",
+    "window": "compare",
+    "Comparison": "compare",
     "watch": "watch",
     "check": "check",
     "drill": "gym",
@@ -38,6 +42,9 @@ __all__ = [*_HOME, "__version__"]
 
 if TYPE_CHECKING:
     from .check import check as check
+    from .compare import Comparison as Comparison
+    from .compare import compare as compare
+    from .compare import window as window
     from .errors import SantaError as SantaError
     from .gym import drill as drill
     from .gym import reproduce as reproduce

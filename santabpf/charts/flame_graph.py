@@ -38,7 +38,8 @@ class FlameInfo(NamedTuple):
 
     Children of a frame stand side by side, the widest first, those of equal width by name. `width` is the sum of
     self_value below, and `start` where it begins, both in the unit. In a difference both are in parts of WHOLE: the
-    mean of a frame's shares before and after, so that what is only in one of them is seen as well.
+    mean of a frame's shares before and after, so that what is only in one of them is seen as well. Where `seconds` says
+    how long both took, these are shares of the busier one's second, not each of its own whole.
     """
 
     unit: Unit
@@ -52,6 +53,7 @@ class FlameInfo(NamedTuple):
     module: tuple[str, ...]
     kind: tuple[str, ...]
     self_before: tuple[int, ...] | None = None  # as self_value, of the first input of a difference
+    seconds: tuple[float, float] | None = None  # how long before and after took, if each second is compared
 
     @property
     def total(self) -> int:
@@ -82,19 +84,26 @@ def info(stacks: Tabular, *, unit: Unit | None = None, sample_ns: int | None = N
 
 
 def difference(
-    before: Tabular, after: Tabular, *, unit: Unit | None = None, sample_ns: int | None = None
+    before: Tabular, after: Tabular, *, unit: Unit | None = None, sample_ns: int | None = None,
+    seconds: tuple[float, float] | None = None,
 ) -> FlameInfo:
-    """The tree of both, each counted as one whole, so that recordings of different lengths compare.
+    """The tree of both, so that recordings of different lengths compare.
 
-    What it does not say: whether the whole took more time; only which frames have a larger or smaller share of it.
+    seconds  how long before and after took: they are compared by what each second took. Without it each is counted as
+             one whole: that does not say whether the whole took more time, only which frames have another share of it
+
+    Raises BadUsage where both are not in the same unit, or lasted no time.
     """
+    if seconds is not None and min(seconds) <= 0:
+        raise BadUsage(f"stacks of {seconds[0]:g} s cannot be compared with stacks of {seconds[1]:g} s")
     one, two = _read(before, unit), _read(after, unit)
     if one.unit != two.unit:
         raise BadUsage(f"stacks in {one.unit} cannot be compared with stacks in {two.unit}")
     frames = tuple(pa.concat_arrays(pair) for pair in zip(one.frames, two.frames, strict=True))
     both = _Stacks(one.unit, np.concatenate([one.lengths, two.lengths]), cast(Any, frames),
                    np.concatenate([np.zeros_like(one.values), two.values]))
-    return _tree(both, both.values, np.concatenate([one.values, np.zeros_like(two.values)]), sample_ns)
+    return _tree(both, both.values, np.concatenate([one.values, np.zeros_like(two.values)]), sample_ns,
+                 seconds)
 
 
 def _read(stacks: Tabular, unit: Unit | None) -> _Stacks:
@@ -140,7 +149,10 @@ def _symbols(frames: tuple[pa.Array, pa.Array, pa.Array]) -> tuple[_Ints, list[t
     return rank[number], [known[at] for at in order]
 
 
-def _tree(stacks: _Stacks, after: _Ints, before: _Ints | None, sample_ns: int | None) -> FlameInfo:
+def _tree(
+    stacks: _Stacks, after: _Ints, before: _Ints | None, sample_ns: int | None,
+    seconds: tuple[float, float] | None = None,
+) -> FlameInfo:
     """Level by level: stacks that are at the same node and go on with the same symbol go on to the same node."""
     number, symbols = _symbols(stacks.frames)
     begin = np.cumsum(stacks.lengths) - stacks.lengths
@@ -161,7 +173,12 @@ def _tree(stacks: _Stacks, after: _Ints, before: _Ints | None, sample_ns: int | 
         np.add.at(own[at], node[counted], values[counted])
     drawn = own[0]
     if before is not None:
-        drawn = np.sum([(WHOLE // 2 * (values / max(1, int(values.sum())))).astype(np.int64) for values in own], axis=0)
+        wholes = [max(1.0, float(values.sum())) for values in own]
+        if seconds is not None:
+            pace = max(wholes[0] / seconds[1], wholes[1] / seconds[0])
+            wholes = [pace * seconds[1], pace * seconds[0]]
+        shares = [values / whole for values, whole in zip(own, wholes, strict=True)]
+        drawn = np.sum([(WHOLE // 2 * share).astype(np.int64) for share in shares], axis=0)
     width, size = drawn.copy(), np.ones(bounds[-1], dtype=np.int64)
     levels = [slice(a, b) for a, b in pairwise(bounds)]
     for level in reversed(levels[1:]):
@@ -182,7 +199,7 @@ def _tree(stacks: _Stacks, after: _Ints, before: _Ints | None, sample_ns: int | 
     up = tuple(-1 if at < 0 else int(place[at]) for at in parent[order].tolist())
     return FlameInfo(stacks.unit, sample_ns, up, columns[0], columns[1], columns[2], columns[3],
                      tuple(k[0] for k in known), tuple(k[1] for k in known), tuple(k[2] for k in known),
-                     None if before is None else columns[4])
+                     None if before is None else columns[4], seconds)
 
 
 def without_small(info: FlameInfo, least: float) -> FlameInfo:
@@ -253,4 +270,4 @@ def _drawn(info: FlameInfo, least: float, whole: str, lead: str, note: str) -> F
     frames = [Frame(*frame) for frame in zip(
         drawn.depth, drawn.name, drawn.module, drawn.kind, drawn.self_value, before, strict=True)]
     return Flame(frames, info.unit, whole, " ".join(notes), lead=lead, sample_ns=info.sample_ns,
-                 compared=info.self_before is not None)
+                 compared=info.self_before is not None, seconds=info.seconds)

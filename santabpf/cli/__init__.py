@@ -1,9 +1,10 @@
 """The command line: flags in, one call, words or JSON out. Imported by nobody.
 
     group.py      the command itself, errors, signals     shared.py     flags and printing that several share
-    recording.py  check, record, watch                    judging.py    replay, report, verify, sweep
+    recording.py  check, record, watch                    judging.py    replay, report, index, verify, sweep
     gym.py        drill, reproduce, gym, demo             catalogue.py  probes, scenarios, bench
     schedule.py   schedule daily, folder, list, remove    lab.py        lab
+    comparing.py  compare
 
 Exit codes: 0 done and quiet; 1 an error, or no report; 2 bad usage; 3 a scenario fired; 4 one cannot tell.
 130 and 143 after Ctrl-C and SIGTERM, when nothing could be kept.
@@ -11,7 +12,7 @@ Exit codes: 0 done and quiet; 1 an error, or no report; 2 bad usage; 3 a scenari
 
 from __future__ import annotations
 
-from . import catalogue, gym, judging, lab, recording, schedule
+from . import catalogue, comparing, gym, judging, lab, recording, schedule
 from .group import cli, main
 
-__all__ = ["catalogue", "cli", "gym", "judging", "lab", "main", "recording", "schedule"]
+__all__ = ["catalogue", "cli", "comparing", "gym", "judging", "lab", "main", "recording", "schedule"]

@@ -135,8 +135,8 @@ class Asked:
             WITH {self._rows(plan, dimension, [m.column for m in plan.sums if m.column])},
             counted AS (SELECT label AS raw, piece, {", ".join(first)} FROM given
                         WHERE piece IS NOT NULL AND label IS NOT NULL GROUP BY raw, piece),
-            summed AS (SELECT {_kind(dimension)} AS label, piece, min(raw) AS least, max(raw) AS most, {", ".join(again)}
-                       FROM counted GROUP BY ALL),
+            summed AS (SELECT {_kind(dimension)} AS label, piece, min(raw) AS least, max(raw) AS most,
+                       {", ".join(again)} FROM counted GROUP BY ALL),
             totals AS (SELECT piece = 0 AS side, {totals} FROM summed GROUP BY ALL),
             sided AS (SELECT label, piece = 0 AS side, greatest({", ".join([*shares, "0"])}) AS share
                       FROM summed JOIN totals ON totals.side = (piece = 0) GROUP BY ALL),

@@ -16,7 +16,7 @@ from ..recording import Recording
 from ..replay import Limits
 from ..units import format_count
 from .ask import LEAST_EVENTS, MOST_QUANTILES, Array, Asked, Cells
-from .measures import QUANTILES, Measure, Plan, label, plans
+from .measures import QUANTILES, Measure, Plan, plans, shown_label, telling
 from .rank import quantile_score, rate_scores
 from .window import Piece, Window, pieces
 
@@ -102,19 +102,22 @@ def _tables(asked: Sequence[Asked], count: int, wanted: set[str] | None) -> tupl
     watched, lost = [one.watched() for one in asked], [one.lost() for one in asked]
     nothing = np.zeros(count)
     out, notes = [], []
+    missing: dict[str, list[str]] = {"the incident": [], "the good moment": []}
     for name, plan in plans(sorted({name for one in asked for name in one.tables})).items():
         if wanted is not None and name not in wanted:
             continue
         seconds = sum((found.get(name, nothing) for found in watched), nothing)
         gone = sum((found.get(name, nothing) for found in lost), nothing)
         if not seconds[0] or not seconds[1:].any():
-            notes.append(f"{name} was not recorded in {'the good moment' if seconds[0] else 'the incident'}.")
+            missing["the good moment" if seconds[0] else "the incident"].append(name)
             continue
         if gone.any():
             notes.append(f"{name} lost events: {format_count(gone[0])} in the incident, "
                          f"{format_count(gone[1:].sum())} in the good moment.")  # fmt: skip
         whole = [at for at in range(1, count) if seconds[at] >= 0.5 * seconds[1:].max()]
         out.append(_Table(plan, seconds, gone, whole))
+    notes += [f"Not recorded in {where}, and so not compared: {', '.join(names)}."
+              for where, names in missing.items() if names]  # fmt: skip
     return out, notes
 
 
@@ -123,7 +126,8 @@ def _of_dimension(asked: Sequence[Asked], table: _Table, dimension: str, notes: 
     holding = [one for one in asked if table.plan.table in one.query.tables]
     cells = _together([one.cells(table.plan, dimension) for one in holding], holding, table.plan, dimension)
     if cells.left_out > 0:
-        notes.append(f"{table.plan.table}: {format_count(cells.left_out)} more values of {dimension} are too small to be here.")
+        notes.append(f"{table.plan.table} has {format_count(cells.left_out)} more values of {dimension}, too small to "
+                     "be compared.")  # fmt: skip
     out = []
     turns = _turns(table)
     for measure, sums in cells.sums.items():
@@ -191,7 +195,7 @@ def _doubt(table: _Table, measure: Measure, change: float) -> str:
 
 def _labels(dimension: str, cells: Cells) -> list[str]:
     """For people: the name itself where the label stands for one only."""
-    return ["" if not dimension else label(dimension, least if least == most else value)
+    return ["" if not dimension else shown_label(dimension, least if least == most else value)
             for value, (least, most) in zip(cells.labels, cells.names, strict=True)]  # fmt: skip
 
 
@@ -221,19 +225,16 @@ def _together(found: list[Cells], asked: Sequence[Asked], plan: Plan, dimension:
 
 
 def _merged(rows: Iterable[_Row]) -> list[_Row]:
-    """Statistics of the very same rows as one; the first is shown, others are named in `also`."""
-    by_key: dict[tuple[Any, ...], _Row] = {}
+    """Statistics of the very same rows as one: the most telling is shown, others are named in `also`."""
+    by_key: dict[tuple[Any, ...], list[_Row]] = {}
     for row in rows:
-        if row.key not in by_key:
-            by_key[row.key] = row
-            continue
-        first = by_key[row.key].change
-        if not first.dimension:  # a label says more than the whole table does
-            by_key[row.key] = row
-        else:
-            also = (*first.also, f"{row.change.dimension} {row.change.label}")
-            by_key[row.key] = by_key[row.key]._replace(change=replace(first, also=also))
-    return list(by_key.values())
+        by_key.setdefault(row.key, []).append(row)
+    out = []
+    for same in by_key.values():
+        first, *others = sorted(same, key=lambda row: telling(row.change.dimension))
+        also = tuple(f"{o.change.dimension} {o.change.label}" for o in others if o.change.dimension)
+        out.append(first._replace(change=replace(first.change, also=also)))
+    return out
 
 
 def _ranked(rows: list[_Row], quiet_pieces: int, notes: list[str]) -> Found:

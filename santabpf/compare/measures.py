@@ -25,6 +25,8 @@ _NAMES = ("text", "ip", "syscall", "qname", "cgroup", "pod", "container", "bool"
 _NUMBERS = ("error", "errno", "signal", "uid", "port", "code", "rcode", "qtype", "protocol", "capability")
 #: Names that a number makes different from each other, as of workers and containers: these stand together.
 _NUMBERED = ("comm", "cgroup", "pod_id", "container_id", "filename", "path", "name")
+#: Which dimension to name where several show the same: who, then what, then where; the others after these.
+_TELLING = ("comm", "name", "filename", "path", "call", "error", "errno", "remote_ip", "cgroup", "op")
 #: Texts that repeat what another column says better.
 _REPEATS = ("detail", "argv_truncated", "counts_lookups", "tells_files", "to_process")
 #: The least that is worth an event of its own: amounts are noisy as if they came in grains of this size. A count
@@ -47,7 +49,8 @@ class Measure:
         """As people read it: 'p99 of wait_ns'."""
         if not self.column:
             return "rows" if self.kind == "count" else "rows at a time"
-        return self.column if self.kind == "sum" else f"{'mean' if self.kind == 'level' else self.kind} of {self.column}"
+        kind = "mean" if self.kind == "level" else self.kind
+        return self.column if self.kind == "sum" else f"{kind} of {self.column}"
 
     @property
     def is_rate(self) -> bool:
@@ -122,7 +125,14 @@ def is_numbered(dimension: str) -> bool:
     return dimension.endswith(_NUMBERED)
 
 
-def label(dimension: str, value: object) -> str:
+def telling(dimension: str) -> int:
+    """The lower, the more it says to people; the whole table says least."""
+    if dimension in _TELLING:
+        return _TELLING.index(dimension)
+    return len(_TELLING) + (not dimension) + dimension.startswith(("was_", "is_", "cpu_", "uid"))
+
+
+def shown_label(dimension: str, value: object) -> str:
     """A value of a dimension for people: ENOSPC (28), SIGKILL (9), yes; texts stay as they are."""
     if isinstance(value, bool):
         return "yes" if value else "no"

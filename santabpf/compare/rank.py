@@ -37,7 +37,7 @@ COARSE = 0.2
 def rate_scores(sums: Array, variances: Array, seconds: Array, one: int, others: Sequence[int]) -> Array:
     """Score of each row of `sums` (labels x pieces): piece `one` against the others together."""
     rest = list(others)
-    before = sums[:, rest].sum(axis=1) / seconds[rest].sum()
+    before: Array = sums[:, rest].sum(axis=1) / seconds[rest].sum()
     after = sums[:, one] / seconds[one]
     chance = variances[:, one] / seconds[one] ** 2 + variances[:, rest].sum(axis=1) / seconds[rest].sum() ** 2
     spread = np.zeros_like(before)
@@ -51,7 +51,8 @@ def rate_scores(sums: Array, variances: Array, seconds: Array, one: int, others:
         spread = each * (1 / min(seconds[one], seconds[rest].mean()) + 1 / seconds[rest].sum())
     drift = DRIFT * np.maximum(np.abs(before), np.abs(after))
     noise = np.sqrt(np.maximum(chance, spread) + drift**2)
-    return np.divide(after - before, noise, out=np.zeros_like(noise), where=noise > 0)
+    scores: Array = np.divide(after - before, noise, out=np.zeros_like(noise), where=noise > 0)
+    return scores
 
 
 def quantile(counts: Array, share: float) -> float:

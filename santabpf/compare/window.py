@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,6 +120,6 @@ def pieces(quiet: Sequence[Window]) -> list[list[Piece]]:
 def check_apart(windows: Iterable[Window]) -> None:
     """Raises BadUsage where two windows of one recording share a second."""
     seen = sorted(windows, key=lambda w: (str(w.recording.path.resolve()), w.from_ns))
-    for one, two in zip(seen, seen[1:], strict=False):
+    for one, two in pairwise(seen):
         if one.recording.path.resolve() == two.recording.path.resolve() and two.from_ns < one.to_ns:
             raise BadUsage(f"two windows overlap: {one}, and {two}; compare moments that are apart")

@@ -1,37 +1,16 @@
 /* A flame graph on a canvas. Reads [data-santa-flame] (gzip + base64 of JSON, see flame.py), draws, zooms on a click or
-   Enter, searches, saves. All text is drawn as text or set as textContent. */
+   Enter, searches, saves; what it says comes from flame_words.js. All text is drawn as text or set as textContent. */
 "use strict";
 function santaFlames(within = document) {
   const ROW = 20, MOST_ROWS = 34, NARROW = 0.5, ZOOM_MS = 220;
   const FONT = '12px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
-  const KINDS = { /* name, what it means, light, dark */
-    user: ["Programs", "code of programs and their libraries", "#f4b968", "#96601a"],
-    jit: ["Just-in-time code", "code made at run time: Java, JavaScript and the like", "#8fcca5", "#2f7450"],
-    kernel: ["Linux kernel", "the kernel, working for a program or by itself", "#8ab8e2", "#2f6496"],
-    unresolved: ["No name found", "only file and offset are known: there are no symbols", "#c9bfae", "#645b4c"],
-    thread: ["Process or thread", "whose stacks stand below it", "#c3b5e3", "#58498a"],
-    cut: ["Stack is cut", "the callers are not known: the program has no frame pointers, or the stack is too deep", "#eceff2", "#2b333d"],
-    small: ["(small)", "frames that are too narrow to be shown, together", "#dfe3e8", "#39434f"],
-    all: ["all", "everything that was recorded", "#d3d9e0", "#414c59"],
-  };
+  const KINDS = santaFlameKinds(), { grouped, percent } = santaNumbers();
   const make = (tag, kind, parent, text) => {
     const element = document.createElement(tag);
     if (kind) element.className = kind;
     if (text !== undefined) element.textContent = text;
     parent.append(element);
     return element;
-  };
-  const digits = (value) => value >= 99.95 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
-  const duration = (ns) => {
-    if (ns >= 3.6e12) return Math.floor(ns / 3.6e12) + " h " + Math.floor((ns % 3.6e12) / 6e10) + " min";
-    if (ns >= 6e10) return Math.floor(ns / 6e10) + " min " + Math.floor((ns % 6e10) / 1e9) + " s";
-    for (const [unit, size] of [["s", 1e9], ["ms", 1e6], ["µs", 1e3]]) if (ns >= size) return digits(ns / size) + " " + unit;
-    return Math.round(ns) + " ns";
-  };
-  const grouped = (count) => String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, "\u202f");
-  const percent = (share) => {
-    const value = share * 100;
-    return value > 0 && value < 0.05 ? "< 0.1 %" : (value < 10 ? value.toFixed(1) : value.toFixed(0)) + " %";
   };
   const mix = (a, b, part) => "#" + [1, 3, 5].map((at) => {
     const one = parseInt(a.slice(at, at + 2), 16), two = parseInt(b.slice(at, at + 2), 16);
@@ -62,6 +41,7 @@ function santaFlames(within = document) {
       if (data.b) furthest = Math.max(furthest, Math.abs(tree.one(i) - tree.old(i)));
     }
 
+    const { total, describe, brief, change } = santaFlameWords(data, tree, { name, module, kind, cutBy });
     const reading = make("p", "", root, data.reading[0]);
     const bar = make("div", "santa-bar-tools", root);
     const search = make("input", "", bar);
@@ -206,29 +186,6 @@ function santaFlames(within = document) {
     }
     const redraw = () => { if (!queued) { queued = true; requestAnimationFrame(draw); } };
 
-    function value(amount) {
-      if (data.unit === "ns") return duration(amount);
-      return grouped(amount) + (amount === 1 ? " sample" : " samples") + (data.sample_ns ? ", about " + duration(amount * data.sample_ns) : "");
-    }
-    function describe(i) {
-      const lines = [], known = KINDS[kind(i)] || KINDS.unresolved;
-      if (module(i)) lines.push((kind(i) === "small" ? "" : "in ") + module(i));
-      if (data.b) {
-        const points = (tree.one(i) - tree.old(i)) * 100;
-        lines.push("before: " + percent(tree.old(i)) + " (" + value(tree.before[i]) + ")");
-        lines.push("after: " + percent(tree.one(i)) + " (" + value(tree.after[i]) + ")");
-        lines.push(Math.abs(points) < 0.05 ? "the same share" : (points > 0 ? "+" : "−") + Math.abs(points).toFixed(1) + " percentage points");
-      } else {
-        lines.push(percent(tree.one(i)) + " of all " + data.whole + ": " + value(tree.after[i]));
-        if (parent[i] > 0) lines.push(percent(tree.after[parent[i]] ? tree.after[i] / tree.after[parent[i]] : 0) + " of its caller, " + brief(parent[i]));
-        if (data.v[i] && data.v[i] < tree.after[i]) lines.push(percent(data.v[i] / tree.after[0]) + " in itself: " + value(data.v[i]));
-        else if (data.v[i]) lines.push("all of it in itself");
-      }
-      lines.push(known[0] + ": " + known[1]);
-      if (cutBy[i] >= 0) lines.push("This stack is cut: " + (name(cutBy[i]).replace(/^\W*(cut\b)?[\s:]*|[\])]$/g, "") || "its callers are not known"));
-      return lines;
-    }
-    const brief = (i) => { const said = name(i) || "(no name)"; return said.length > 60 ? said.slice(0, 59) + "…" : said; };
     function tell(px, py) { /* the tooltip, beside this point of the frame */
       tip.style.display = at < 0 ? "none" : "block";
       if (at < 0) return;
@@ -274,7 +231,7 @@ function santaFlames(within = document) {
       const parts = [];
       if (matches !== null) parts.push(matches.boxes ? percent(matches.share) + " of all matches, in " + grouped(matches.boxes) + (matches.boxes === 1 ? " box" : " boxes") : "Nothing matches");
       if (zoomed) parts.push("Zoomed to " + brief(zoomed) + ": " + percent(tree.width[zoomed]) + " of all");
-      if (!parts.length) parts.push(value(tree.after[0]) + (data.b ? " after, " + value(tree.before[0]) + " before" : " in all"), "click a box to zoom in, search for a name");
+      if (!parts.length) parts.push(total, "click a box to zoom in, search for a name");
       said.textContent = parts.join(" · ");
     }
     function look() { /* what was searched for, anywhere in a function's or a file's name */
@@ -367,7 +324,7 @@ function santaFlames(within = document) {
         if (share) make("small", "", item, share);
       };
       const stripes = (a, b) => "repeating-linear-gradient(135deg, " + a + " 0 2.5px, " + b + " 2.5px 4px)";
-      if (data.b) for (const [label, part] of [["smaller share than before", -1], ["the same", 0], ["larger share than before", 1]]) {
+      if (data.b) for (const [label, part] of [[change.less, -1], [change.same, 0], [change.more, 1]]) {
         key(label, "", mix(dark ? "#3b444f" : "#e9e9e6", part > 0 ? (dark ? "#d0402f" : "#e4573d") : (dark ? "#3f86d0" : "#5a9be0"), Math.abs(part)));
       }
       for (const [is, [label, title, light, night]] of Object.entries(KINDS)) {

@@ -44,20 +44,24 @@ class Flame:
 
     def __init__(
         self, frames: Sequence[Frame], unit: str, whole: str, note: str = "", *, lead: str = "",
-        sample_ns: int | None = None, compared: bool = False,
+        sample_ns: int | None = None, compared: bool = False, seconds: tuple[float, float] | None = None,
     ) -> None:
         """unit: samples or ns. whole: what is shared out ('CPU time'). sample_ns: how long one sample stands for.
 
-        lead stands above the picture: of whom and when it is; note below it.
+        lead stands above the picture: of whom and when it is; note below it. seconds: how long before and after took,
+        where they are compared by what a second took, and not by their shares of the whole.
         """
         self.frames, self.unit, self.whole, self.lead, self.note = frames, unit, whole, lead, note
-        self.sample_ns, self.compared = sample_ns, compared
+        self.sample_ns, self.compared, self.seconds = sample_ns, compared, seconds
         self.caption = f"flame graph of {whole}, {max(0, len(frames) - 1)} frames"
 
     def reading(self, below: bool = True) -> str:
         """One sentence for people who see such a picture for the first time."""
         side, other = ("below", "below") if below else ("above", "above")
         box = "How to read it: each box is a function, as wide as its share of the "
+        if self.seconds:
+            return (f"{box}{self.whole} of a second, before and after taken together, and stands {side} the one that "
+                    "called it; red ones took more of a second after than before, blue ones less.")
         if self.compared:
             return (f"{box}{self.whole}, before and after taken together, and stands {side} the one that called it; "
                     "red ones took a larger share after than before, blue ones a smaller one.")
@@ -78,7 +82,7 @@ class Flame:
         return {
             "unit": self.unit, "whole": visible(self.whole), "sample_ns": self.sample_ns or 0,
             "d": [frame.depth for frame in self.frames], "v": [frame.value for frame in self.frames],
-            "b": [frame.before for frame in self.frames] if self.compared else None,
+            "b": [frame.before for frame in self.frames] if self.compared else None, "seconds": self.seconds,
             "n": number, "s": [part for symbol in symbols for part in symbol],
             "texts": list(texts), "kinds": list(kinds), "reading": [self.reading(), self.reading(below=False)],
             "schema": SPEEDSCOPE, "exporter": EXPORTER,
@@ -107,7 +111,11 @@ class Flame:
     def still(self) -> str:
         """An SVG of the widest boxes, the root on top; names are text in it."""
         wide, high = 1000, 18
-        total, before = max(1, sum(f.value for f in self.frames)), max(1, sum(f.before for f in self.frames))
+        values, earlier = [f.value for f in self.frames], [f.before for f in self.frames]
+        total, before = max(1.0, sum(values)), max(1.0, sum(earlier))
+        if self.seconds:
+            pace = max(total / self.seconds[1], before / self.seconds[0])
+            total, before = pace * self.seconds[1], pace * self.seconds[0]
         own = [f.value / total + f.before / before for f in self.frames]
         widths, above = list(own), [-1] * len(own)
         line: list[int] = []

@@ -15,7 +15,9 @@ function santaFlameTree(data) {
     if (before) before[parent[i]] += before[i];
   }
   const share = (value, whole) => whole ? value / whole : 0;
-  const one = (i) => share(after[i], after[0]), old = (i) => share(before[i], before[0]);
+  const [ago, now] = data.seconds || [0, 0]; /* of before and after: shares of the busier one's second, then */
+  const pace = data.seconds ? Math.max(before[0] / ago, after[0] / now) : 0;
+  const one = (i) => share(after[i], pace ? pace * now : after[0]), old = (i) => share(before[i], pace ? pace * ago : before[0]);
   const width = Float64Array.from(after, (_, i) => before ? (one(i) + old(i)) / 2 : one(i));
   if (width[0] > 0 && width[0] < 1) for (let i = count - 1; i >= 0; i--) width[i] /= width[0];
   const start = new Float64Array(count), taken = new Float64Array(count);

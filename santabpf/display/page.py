@@ -16,6 +16,9 @@ from typing import Any
 #: Where the page template and its settings lie, for nbconvert.
 TEMPLATES = resources.files(__package__).joinpath("templates")
 
+#: The canvas of flame graphs, in the order in which they are loaded; after unpack.js.
+FLAME_SCRIPTS = ("flame_tree.js", "flame_words.js", "flame.js")
+
 
 @cache
 def asset(name: str) -> str:
@@ -38,7 +41,7 @@ def notebook_script() -> str:
 @cache
 def flame_script() -> str:
     """The canvas of flame graphs, likewise."""
-    scripts = "\n".join(map(asset, ("unpack.js", "flame_tree.js", "flame.js")))
+    scripts = "\n".join(map(asset, ("unpack.js", *FLAME_SCRIPTS)))
     return f"<script>{scripts}\nsantaFlames();</script>"
 
 
@@ -78,7 +81,7 @@ def inline_json(value: Any) -> str:
 
 def page_resources(plotly_js: str) -> dict[str, Any]:
     """All that the template asks for, by name; plotly_js is empty where there is no figure."""
-    main = "\n".join(map(asset, ("unpack.js", "lanes.js", "flame_tree.js", "flame.js", "santa.js")))
+    main = "\n".join(map(asset, ("unpack.js", "lanes.js", *FLAME_SCRIPTS, "santa.js")))
     return {
         "santa_style": asset("page.css") + "\n" + asset("words.css"),
         "santa_script": main,

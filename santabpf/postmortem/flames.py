@@ -15,8 +15,8 @@ from ..charts.flame_graph import flame, info
 from ..charts.flame_processes import by_process
 from ..display import Flame, Note, Words
 from ..display.words import Block, Heading
-from ..replay.stacks import stacks
-from ..units import MS, SECOND, format_duration, format_utc
+from ..replay.stacks import sample_length, stacks
+from ..units import MS, format_duration, format_utc
 from .words import ranked
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ def time_spent(rec: Recording, result: Result) -> Words:
     """Which functions took the CPU time, and who called them; and where threads waited, if that was recorded too."""
     scope = _scope(rec, result)
     if "profile" in rec:
-        hz = _param(rec, "profile", "hz")
-        blocks: list[Block] = [_flame(rec, scope, "profile", "CPU time", SECOND // hz if hz else None)]
+        blocks: list[Block] = [_flame(rec, scope, "profile", "CPU time", sample_length(rec))]
     else:
         blocks = [Note("`profile` was not recorded, so nothing is known of the functions that took the CPU time.")]
     if "offcpu" in rec:

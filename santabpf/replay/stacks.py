@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import BadUsage
+from ..units import SECOND
 from .query import Limits, Query
 
 if TYPE_CHECKING:
@@ -87,6 +88,12 @@ def stacks(
             )
             folded.add(asked.run(query, values).table)
     return folded.table(unit)
+
+
+def sample_length(recording: Recording) -> int | None:
+    """How long one sample of profile stands for, in ns; None where it is not known with which frequency it was made."""
+    hz = recording.probes.get("profile", {}).get("params", {}).get("hz")
+    return SECOND // hz if isinstance(hz, int) and hz > 0 else None
 
 
 def _spans(times: np.ndarray[Any, np.dtype[np.int64]]) -> Iterable[tuple[int, int]]:

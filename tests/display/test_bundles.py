@@ -95,7 +95,7 @@ def test_the_library_is_packed_the_same_way_each_time_and_is_left_out_where_ther
     assert "plotly" in plotly_js()[:2000]
 
 
-@pytest.mark.parametrize("name", ["words.css", "page.css", "unpack.js", "lanes.js", "flame_tree.js", "flame.js",
+@pytest.mark.parametrize("name", ["words.css", "page.css", "unpack.js", "lanes.js", "flame_tree.js", "flame_words.js", "flame.js",
                                   "santa.js"])
 def test_no_asset_names_an_address_or_could_end_its_element(name: str) -> None:
     text = asset(name)
