@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..display import Flame
+from ..display.page import FLAME_SCRIPTS
 from .pane import Pane, module
 
 
@@ -18,7 +19,7 @@ class FlameGraph(Pane):
              "count": how manieth click}. A click zooms too
     """
 
-    _esm = module("unpack.js", "flame_tree.js", "flame.js")
+    _esm = module("unpack.js", *FLAME_SCRIPTS)
 
     def __init__(self, flame: Flame | None = None, **traits: Any) -> None:
         super().__init__(**traits)
