@@ -22,7 +22,7 @@ from ..scenarios import Alarm, Scenario
 from ..units import SECOND
 from . import doubts, telling
 from .alarms import RANK, Incident, Machine
-from .loss import Lost, could_differ
+from .loss import Lost, could_differ, highest
 from .sql import Composed, Text
 from .words import format_value, nearness
 
@@ -165,10 +165,12 @@ class Judge:
 
     def _cap(self, track: Track) -> dict[int, float | None] | None:
         name = track.signal.at_most
-        series = self.tracks[name].series.get((self.node, "")) if name in self.tracks else None
-        if series is None:
+        other = self.tracks.get(name) if name is not None else None
+        series = other.series.get((self.node, "")) if other else None
+        if other is None or series is None:
             return None
-        return {series.start + at * SECOND: value for at, value in enumerate(series.values)}
+        lost = {table: seconds for table, seconds in self.lost.items() if table in other.tables}
+        return highest(other.signal, lost, series.start, series.values)
 
     # ---------------------------------------------------------------------------------------------------- evidence
 

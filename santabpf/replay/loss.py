@@ -2,8 +2,9 @@
 
 In: a signal's values, how many rows of which table were lost in which second. Out: yes or no. Pure, besides one query.
 
-Sound as far as a scenario's `loss` is: each lost row adds at most `raises` and takes at most `lowers` in its second,
-and a signal is never above the one named in `at_most`. A table without an entry there could have done anything.
+Sound as far as a scenario's `loss` is: each lost row adds at most `raises` and takes at most `lowers`, in its second
+and as long after it as `within` says, and a signal is never above the one named in `at_most`, which may have been
+higher than it shows where rows of its own were lost. A table without an entry there could have done anything.
 """
 
 from __future__ import annotations
@@ -77,15 +78,11 @@ def _bounds(
     up: bool,
 ) -> list[float | None]:
     """The most (up) or the least that each value could have been."""
-    declared = {loss.table: loss.raises if up else loss.lowers for loss in signal.losses}
     out: list[float | None] = []
+    changes = _changes(signal, hit, up=up)
     for at, value in enumerate(values):
         second = start + at * SECOND
-        change = math.fsum(
-            seconds.get(second, 0) * declared.get(table, math.inf)
-            for table, seconds in hit.items()
-            if seconds.get(second)
-        )
+        change = changes.get(second, 0.0)
         if not change:
             out.append(value)
         elif up:
@@ -95,3 +92,25 @@ def _bounds(
         else:
             out.append((value or 0.0) - change)
     return out
+
+
+def _changes(signal: Signal, hit: Mapping[str, Mapping[int, int]], *, up: bool) -> dict[int, float]:
+    """By how much the value of each second could have been more (up) or less."""
+    declared = {loss.table: loss for loss in signal.losses}
+    out: dict[int, float] = defaultdict(float)
+    for table, seconds in hit.items():
+        loss = declared.get(table)
+        each = math.inf if loss is None else loss.raises if up else loss.lowers
+        reach = signal.lookback_ns if loss is None else loss.within_ns
+        for second, rows in seconds.items():
+            for later in range(0, reach + SECOND, SECOND) if rows and each else ():
+                out[second + later] += rows * each
+    return out
+
+
+def highest(
+    signal: Signal, lost: Mapping[str, Mapping[int, int]], start: int, values: Sequence[float | None]
+) -> dict[int, float | None]:
+    """The most that each value could have been, whatever was lost: for a signal that is the limit of another."""
+    bounds = _bounds(signal, lost, start, values, None, up=True)
+    return {start + at * SECOND: value for at, value in enumerate(bounds)}

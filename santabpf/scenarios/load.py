@@ -149,11 +149,11 @@ class _Loader:
             inner = Fields(loss, self.path, f"signals.{name}.loss.{table}")
             if table not in tables:
                 raise fields.fail("loss", f"no probe under needs fills {table!r}; {nearest(table, tables)}")
-            losses.append(
-                m.Loss(
-                    table, float(inner.take("raises", (int, float), 0)), float(inner.take("lowers", (int, float), 0))
-                )
-            )
+            raises, lowers = (float(inner.take(key, (int, float), 0)) for key in ("raises", "lowers"))
+            within = self._seconds(inner, "within", f"{lookback}s")
+            if within > lookback:
+                raise inner.fail("within", f"a lost row can't reach further than the signal looks back, {lookback} s")
+            losses.append(m.Loss(table, raises, lowers, within * SECOND))
             inner.done()
         signal = m.Signal(
             name, unit, description, query, absent, lookback * SECOND, tuple(losses), fields.take("at_most", str, None)

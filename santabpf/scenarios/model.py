@@ -39,11 +39,12 @@ class Param:
 
 @dataclass(frozen=True)
 class Loss:
-    """What one lost row of a table could have done to a signal's value in its second."""
+    """What one lost row of a table could have done to a signal's value, in its second and for a while after it."""
 
     table: str
     raises: float  # at most so much more
     lowers: float  # at most so much less
+    within_ns: int  # for so long after its second; the signal's lookback, unless the scenario says less
 
 
 @dataclass(frozen=True)
