@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ...charts.flame_graph import difference, flame, info
 from ...charts.flame_processes import by_process
-from ...units import SECOND
+from ...replay.stacks import sample_length
+from ...units import seconds
 from ..part import Part, not_recorded, sentence
 from ..view import View
 
@@ -32,8 +33,7 @@ def parts(investigation: Investigation) -> list[Part]:
 def _part(investigation: Investigation, table: str) -> Part:
     lens, view, against = investigation.lens, investigation.view, investigation.against
     of, heading = _OF[table]
-    hz = lens.recording.probes.get(table, {}).get("params", {}).get("hz")
-    sample_ns = SECOND // hz if table == "profile" and isinstance(hz, int) and hz > 0 else None
+    sample_ns = sample_length(lens.recording) if table == "profile" else None
     now = lens.folded(view, table)
     if against is None:
         if not now.num_rows:
@@ -45,6 +45,7 @@ def _part(investigation: Investigation, table: str) -> Part:
         which = "this window" if not now.num_rows else "the window that it is compared with"
         return sentence(f"No stack of {of} was recorded in {which}, so there is nothing to compare.", heading)
     lead = f"Before: {against}. After: {view.window}."
-    made = flame(difference(by_process(before), by_process(now), sample_ns=sample_ns), of=of, lead=lead, least=LEAST,
-                 most_bytes=MOST_BYTES)
+    lasted = seconds(against.span_ns), seconds(view.window.span_ns)
+    made = flame(difference(by_process(before), by_process(now), sample_ns=sample_ns, seconds=lasted), of=of, lead=lead,
+                 least=LEAST, most_bytes=MOST_BYTES)
     return Part(made, heading=f"{heading}: the difference")
