@@ -1,17 +1,20 @@
-"""Commands that judge recordings: replay, report, verify, sweep."""
+"""Commands that judge recordings: replay, report, index, verify, sweep."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ..errors import BadUsage
+from ..errors import BadUsage, SantaError
 from .group import cli
-from .shared import exit_code, json_flag, plain, print_result, show, verdict_json
+from .shared import exit_code, formats_flag, json_flag, plain, print_result, show, verdict_json
+
+if TYPE_CHECKING:
+    from ..report import Report
 
 
 @cli.command()
@@ -29,26 +32,91 @@ def replay(recording: Path, scenarios: tuple[str, ...], as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("recording", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), default="postmortem.html", show_default=True)
+@click.argument("recordings", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="postmortem.html by default; or a .md or .pdf.")
+@click.option("--into", type=click.Path(path_type=Path), help="A folder in which reports gather, with an index.")
+@click.option("--new", is_flag=True, help="RECORDINGS is a folder: report each one in it that has no report yet.")
+@formats_flag
+@click.option("--edits", type=click.Path(path_type=Path), help="What people wrote: Markdown with a heading a section.")
 @click.option("-s", "--scenario", "scenarios", multiple=True, help="Only this scenario; all by default.")
 @click.option("--notebook", type=click.Path(exists=True, path_type=Path), help="Instead of postmortem.ipynb.")
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="For the notebook.")
 @json_flag
 def report(
-    recording: Path,
-    out: Path,
+    recordings: tuple[Path, ...],
+    out: Path | None,
+    into: Path | None,
+    new: bool,
     scenarios: tuple[str, ...],
-    notebook: Path | None,
     parameters: tuple[str, ...],
     as_json: bool,
+    **options: Any,
 ) -> None:
-    """Write the postmortem of RECORDING as one HTML file. Exits as replay does; 1 when there is no report."""
+    """Write the postmortem of RECORDINGS as one HTML file; several are put on one timeline.
+
+    Exits as replay does; 1 when there is no report.
+    """
     from ..recording import open as open_recording
+
+    if out is not None and into is not None:
+        raise BadUsage("--out and --into exclude each other")
+    if new and (into is None or len(recordings) > 1):
+        raise BadUsage("--new takes one folder of recordings, and --into, the folder of their reports")
+    options |= {"scenarios": list(scenarios) or None, "parameters": _parameters(parameters), "into": into}
+    if new:
+        _report_new(recordings[0], as_json, options)
     from ..report import report as write_report
 
+    made = write_report([open_recording(path) for path in recordings], out or "postmortem.html", **options)
+    if as_json:
+        show(_told(made) | {"verdicts": verdict_json(made.verdicts)})
+    else:
+        click.echo("\n\n".join(v.to_text() for v in made.verdicts))
+        click.echo(plain("\n" + "\n".join(map(str, made.paths))))
+    _complain(made)
+    sys.exit(made.exit_code)
+
+
+def _report_new(folder: Path, as_json: bool, options: dict[str, Any]) -> NoReturn:
+    """A report for each recording that has none. What is wrong with one does not keep the others from theirs."""
+    from ..report import rebuild, unreported
+    from ..report import report as write_report
+
+    told: list[dict[str, Any]] = []
+    for found in unreported(folder, options["into"]):
+        try:
+            if isinstance(found, SantaError):
+                raise found
+            made = write_report(found, **options)
+        except SantaError as exc:
+            click.echo(f"santabpf: {plain(str(exc))}", err=True)
+            told.append({"report": None, "exit_code": 1, "error": str(exc)})
+        else:
+            told.append(_told(made))
+            _complain(made)
+            if not as_json:
+                click.echo(plain(f"{made.path}  " + ", ".join(f"{v.scenario}: {v.state}" for v in made.verdicts)))
+    options["into"].mkdir(parents=True, exist_ok=True)
+    rebuild(options["into"])
+    show({"reports": told}) if as_json else click.echo(f"{len(told) or 'no'} new")
+    codes = {one["exit_code"] for one in told}
+    sys.exit(next((code for code in (1, 3, 4) if code in codes), 0))
+
+
+def _told(made: Report) -> dict[str, Any]:
+    paths = list(map(str, made.paths))
+    return {"report": str(made.path), "files": paths, "exit_code": made.exit_code, "error": made.error}
+
+
+def _complain(made: Report) -> None:
+    if made.error:
+        click.echo(f"santabpf: {plain(made.error)}; {made.path} holds what came before, and where it failed", err=True)
+
+
+def _parameters(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE, where a value is JSON, or else a text."""
     given: dict[str, Any] = {}
-    for pair in parameters:
+    for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise BadUsage(f"--parameter {pair!r} must be NAME=VALUE")
@@ -56,18 +124,18 @@ def report(
             given[name] = json.loads(value)
         except ValueError:
             given[name] = value
-    made = write_report(
-        open_recording(recording), out, scenarios=list(scenarios) or None, notebook=notebook, parameters=given
-    )
-    if as_json:
-        facts = {"report": str(made.path), "exit_code": made.exit_code, "error": made.error}
-        show(facts | {"verdicts": verdict_json(made.verdicts)})
-    else:
-        click.echo("\n\n".join(v.to_text() for v in made.verdicts))
-        click.echo(f"\n{made.path}")
-    if made.error:
-        click.echo(f"santabpf: {plain(made.error)}; {made.path} holds what came before, and where it failed", err=True)
-    sys.exit(made.exit_code)
+    return given
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@json_flag
+def index(folder: Path, as_json: bool) -> None:
+    """Write the index.html of FOLDER anew, out of the reports that are in it now."""
+    from ..report import rebuild
+
+    path = rebuild(folder)
+    show({"index": str(path)}) if as_json else click.echo(plain(str(path)))
 
 
 @cli.command()

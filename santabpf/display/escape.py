@@ -15,8 +15,8 @@ _INVISIBLE = re.compile(
     "\U000e0000-\U000e007f]"
 )
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-#: ASCII characters that mean something somewhere in a Markdown document.
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#+\-.!|~<>&$:@/\"'=^]")
+#: What means something in a Markdown document: anywhere, in an address, or at the start of a line.
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]#!|~<>&$^@]|:(?=//)|(?<=www)\.|^[-+=:]|^\d{1,9}[.)](?=\s|$)", re.IGNORECASE)
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _CODE = re.compile(r"`([^`]+)`")
 
@@ -55,7 +55,8 @@ def plotly_text(text: object) -> str:
 
 def markdown_text(text: object) -> str:
     """The text for Markdown, with everything escaped that could be markup, a link or HTML."""
-    return _MARKDOWN.sub(lambda match: _ENTITIES.get(match[0], "\\" + match[0]), visible(text))
+    shown = visible(text).strip()
+    return _MARKDOWN.sub(lambda match: _ENTITIES.get(match[0], f"{match[0][:-1]}\\{match[0][-1]}"), shown)
 
 
 def shorten(text: object, length: int) -> str:

@@ -281,6 +281,7 @@ class Details:
     blocks: Sequence[Block] = field(default_factory=tuple)
     aside: str = ""  # a few words at its right: where it comes from
     lead: str = ""  # a few words before it, set off
+    folded: bool = False  # too long for where nothing can be opened: left out of Markdown, and of what is printed
 
     def html(self) -> str:
         """See Block."""
@@ -289,16 +290,20 @@ class Details:
             return f"<p>{lead}{html_text(self.sentence)}</p>"
         aside = f'<span class="santa-aside">{html_text(self.aside)}</span>' if self.aside else ""
         inside = "".join(block.html() for block in self.blocks)
+        kind = "santa-details santa-folded" if self.folded else "santa-details"
         return (
-            f'<details class="santa-details"><summary><span>{lead}{html_text(self.sentence)}</span>{aside}</summary>'
+            f'<details class="{kind}"><summary><span>{lead}{html_text(self.sentence)}</span>{aside}</summary>'
             f'<div class="santa-inside">{inside}</div></details>'
         )
 
     def markdown(self) -> str:
         """See Block."""
+        if self.folded:
+            return ""
         aside = f" *({markdown_text(self.aside)})*" if self.aside else ""
         lead = f"**{markdown_text(self.lead)}** " if self.lead else ""
-        return "\n\n".join([lead + markdown_text(self.sentence) + aside, *(block.markdown() for block in self.blocks)])
+        inside = filter(None, (block.markdown() for block in self.blocks))
+        return "\n\n".join([lead + markdown_text(self.sentence) + aside, *inside])
 
     def text(self) -> str:
         """See Block."""
@@ -319,7 +324,7 @@ class Words:
 
     def markdown(self) -> str:
         """All blocks as Markdown."""
-        return "\n\n".join(block.markdown() for block in self.blocks)
+        return "\n\n".join(filter(None, (block.markdown() for block in self.blocks)))
 
     def __str__(self) -> str:
         return "\n".join(block.text() for block in self.blocks)

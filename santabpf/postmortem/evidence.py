@@ -35,7 +35,7 @@ def shown(evidence: Evidence) -> list[Block]:
         query.append(Paragraph("with " + ", ".join(_given(*param) for param in sorted(evidence.params.items()))))
     return [
         Table(columns, rows, note=note, caption=evidence.title, empty=f"{evidence.title}: no rows."),
-        Details("The query", query, f"{len(evidence.sql.strip().splitlines())} lines of SQL"),
+        Details("The query", query, f"{len(evidence.sql.strip().splitlines())} lines of SQL", folded=True),
     ]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from ..display.words import Badge, Block, Col, Heading, Note, Paragraph, Steps, Table, Tile, Tiles, Words
-from ..units import SECOND, format_count, format_duration, format_utc
+from ..units import DAY, format_count, format_duration, format_utc
 from .evidence import backed
 
 if TYPE_CHECKING:
@@ -94,25 +94,29 @@ def impact(result: Result) -> Words:
     return _each(result, ("fired", "cannot_tell"), say, "No scenario fired, and none reports an impact.")
 
 
+def moments(rec: Recording, result: Result) -> list[tuple[int, str, str]]:
+    """(UTC ns, node, what happened): alarms, what the verdicts found, gaps, start and end; in order, each once."""
+    start, end = rec.window
+    found = {(moment.ts_ns, verdict.node, moment.text) for verdict in result.ranked for moment in verdict.timeline}
+    if not found:
+        found = {(ts, node, f"The recording {what}.") for node in rec.nodes for ts, what in (
+            (start, "starts"), (end, "ends"))}
+    if "gaps" in rec:
+        found |= {(gap["ts_ns"], gap["node"],
+                   f"Nothing is known of {gap['table'] or 'any table'}"
+                   f"{'' if gap['end_ns'] is None else ' for ' + format_duration(gap['end_ns'] - gap['ts_ns'])}"
+                   f" ({(gap['reason'] or '').replace('_', ' ')}).") for gap in rec["gaps"].arrow().to_pylist()}
+    return sorted(found)
+
+
 def timeline(rec: Recording, result: Result) -> Words:
     """What happened when, in UTC: alarms, what the verdicts found, gaps, start and end of the recording."""
-    start, end = rec.window
+    found = moments(rec, result)
     several = len({v.node for v in result.verdicts}) > 1
-    moments = []
-    if not any(verdict.timeline for verdict in result.verdicts):
-        moments = [(start, "", "The recording starts."), (end, "", "The recording ends.")]
-    for verdict in result.ranked:
-        where = verdict.node if several else ""
-        moments += [(moment.ts_ns, where, moment.text) for moment in verdict.timeline]
-    if "gaps" in rec:
-        moments += [(gap["ts_ns"], gap["node"] if several else "",
-                     f"Nothing is known of {gap['table'] or 'any table'}"
-                     f"{'' if gap['end_ns'] is None else ' for ' + format_duration(gap['end_ns'] - gap['ts_ns'])}"
-                     f" ({(gap['reason'] or '').replace('_', ' ')}).") for gap in rec["gaps"].arrow().to_pylist()]
-    dates = len({moment[0] // (86_400 * SECOND) for moment in moments}) > 1
+    dates = len({ts // DAY for ts, _, _ in found}) > 1
     columns = [Col("UTC", "code"), *([Col("node")] if several else []), Col("what happened")]
-    rows = [[format_utc(ts, date=dates), *([node] if several else []), text] for ts, node, text in sorted(set(moments))]
-    return Words(Table(columns, rows))
+    return Words(Table(columns, [[format_utc(ts, date=dates), *([node] if several else []), text]
+                                 for ts, node, text in found]))
 
 
 def cause(result: Result) -> Words:
@@ -177,8 +181,3 @@ def next_steps(result: Result) -> Words:
         return [Steps([step.text for step in verdict.next_steps], ordered=True, hints=checks)] if checks else []
 
     return _each(result, ("fired", "cannot_tell"), say, "Nothing needs to be done on account of this recording.")
-
-
-def action_items() -> Words:
-    """An empty table, to be filled in by people."""
-    return Words(Table([Col("Action"), Col("Owner"), Col("Due"), Col("Done")], [], keep_empty=True))

@@ -4,7 +4,7 @@
 way there is a folder named in the environment; what lies in it counts only for the same recording, byte for byte, and
 the same scenarios, and only if each verdict bears out its digest. In every other case sb.replay judges for itself.
 
-In: a recording, scenarios, a result. Out: a folder with one JSON file; a Result out of it, or None.
+In: a recording, scenarios, a result. Out: a folder with one JSON file for each; a Result out of it, or None.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ..recording import Recording
 
 ENVIRONMENT = "SANTABPF_JUDGED"
-_FILE = "judged.json"
 
 
 def hand_over(
@@ -37,15 +36,15 @@ def hand_over(
 ) -> dict[str, str]:
     """Write the result into the folder. Returns: what a process must have in its environment to find it."""
     given = None if scenarios is None else list(scenarios)
+    key = _key(recording, given)
     body = {
-        "key": _key(recording, given),
         "verdicts": [verdict.to_json() for verdict in result.verdicts],
         "alarms": result.alarm_rows,
         "signals": result.signal_rows,
         "explanations": [explanation.as_dict() for explanation in result.explanations],
         "events": [event.as_dict() for event in result.events],
     }
-    (folder / _FILE).write_text(json.dumps(body), encoding="utf-8")
+    (folder / f"{key}.json").write_text(json.dumps(body), encoding="utf-8")
     return {ENVIRONMENT: str(folder)}
 
 
@@ -55,9 +54,8 @@ def handed_over(recording: Recording, scenarios: Iterable[str | Scenario] | None
     if not folder:
         return None
     try:
-        body = json.loads((Path(folder) / _FILE).read_text(encoding="utf-8"))
-        if body["key"] != _key(recording, None if scenarios is None else list(scenarios)):
-            return None
+        key = _key(recording, None if scenarios is None else list(scenarios))
+        body = json.loads((Path(folder) / f"{key}.json").read_text(encoding="utf-8"))
         verdicts = tuple(_revived(Verdict, check_digest(text)) for text in body["verdicts"])
         why = tuple(_revived(Explanation, e) for e in body["explanations"])
         events = tuple(_revived(AlarmEvent, e) for e in body["events"])

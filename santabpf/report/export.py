@@ -17,6 +17,7 @@ from .. import __version__
 from ..display.escape import html_text
 from ..display.figure import MIME
 from ..display.page import TEMPLATES, inline_json, packed, page_resources, plotly_js, unpacked
+from .edits import for_readers
 from .run import quick_imports
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -24,6 +25,11 @@ _HEADING = re.compile(r"<h2[^>]*>(.*?)</h2>", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 
 
+#: All that Markdown turns into, but for pictures, which a page that asks nothing of a network could not show.
+_PROSE = {
+    "a", "b", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre",
+    "s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}
 _VERDICTS = re.compile(r'<script[^>]* id="santa-verdicts"[^>]*>([A-Za-z0-9+/=]*)</script>')
 
 
@@ -52,16 +58,18 @@ def outputs_to_html(title: str, foot: str, outputs: Sequence[Any]) -> str:
         return to_html(path, title, foot, "")
 
 
-def to_html(notebook: Path, title: str, foot: str, verdicts: str) -> str:
+def to_html(notebook: Path, title: str, foot: str, verdicts: str, facts: str = "") -> str:
     """The page. A cell that failed is shown with its traceback, and linked to from the top.
 
-    verdicts: JSON that it carries unseen, so that what it says can be checked against the recording.
+    verdicts: JSON that it carries unseen, so that what it says can be checked against the recording. facts: JSON in its
+    head, for an index of reports.
     """
     with quick_imports():
         import nbformat
         from nbconvert.exporters import HTMLExporter
         from traitlets.config import Config
     nb = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    for_readers(nb)
     figures = any(MIME in getattr(output, "data", {}) for cell in nb.cells for output in cell.get("outputs", ()))
     failed = any(output.output_type == "error" for cell in nb.cells for output in cell.get("outputs", ()))
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
@@ -71,13 +79,23 @@ def to_html(notebook: Path, title: str, foot: str, verdicts: str) -> str:
             "HTMLExporter": {"exclude_input": True, "exclude_anchor_links": True},
         }),
         template_name="santabpf", extra_template_basedirs=[str(TEMPLATES)],
-        filters={"santa_json": inline_json, "santa_plain": plain, "santa_anchor": anchor, "santa_headings": headings},
+        filters={"santa_json": inline_json, "santa_plain": plain, "santa_anchor": anchor, "santa_headings": headings,
+                 "santa_people": by_people},
     )
     resources: dict[str, Any] = page_resources(plotly_js() if figures else "")
     resources["santa_verdicts"] = packed(verdicts)
-    resources |= {"santa_title": title, "santa_foot": foot, "santa_failed": failed, "santa_version": __version__}
+    resources |= {"santa_title": title, "santa_foot": foot, "santa_failed": failed, "santa_version": __version__,
+                  "santa_facts": facts}
     page, _ = exporter.from_notebook_node(nb, resources)
     return str(page)
+
+
+def by_people(page: str) -> str:
+    """HTML made of what people wrote in Markdown: only what Markdown has, and no link that could run something."""
+    import bleach
+
+    return str(bleach.clean(page, tags=_PROSE, attributes={"a": ["href", "title"], "code": ["class"], "span": ["class"],
+                                                           "th": ["align"], "td": ["align"], "ol": ["start"]}))
 
 
 def plain(text: str) -> str:

@@ -6,12 +6,12 @@ In: a Job and a folder. Out: what was written, found or removed. Never: half a f
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BadUsage, nearest
+from ..whole import write_whole
 from .job import RUNNERS, Job, Runner
 from .render import PREFIX, facts_of, render
 
@@ -63,7 +63,7 @@ def write(job: Job, runner: Runner, folder: Path | None = None) -> Written:
             _check_ours(into / name, job.name)
         for name, text in texts.items():
             if not (into / name).exists() or (into / name).read_text(encoding="utf-8") != text:
-                _put(into / name, text)
+                write_whole(into / name, text)
                 changed.append(into / name)
     except OSError as exc:
         raise BadUsage(f"{exc.filename or into}: {exc.strerror or exc}; choose a folder with --to, or be root") from exc
@@ -110,17 +110,3 @@ def _check_ours(path: Path, name: str) -> None:
     facts = _facts(path)
     if os.path.lexists(path) and (facts is None or facts["name"] != name):
         raise BadUsage(f"{path}: is there already, and `santabpf schedule` did not write it; choose another name")
-
-
-def _put(path: Path, text: str) -> None:
-    """Beside, then renamed. Readable for all, as cron and systemd want it."""
-    descriptor, half = tempfile.mkstemp(prefix=".santabpf-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            os.fchmod(stream.fileno(), 0o644)
-            os.fsync(stream.fileno())
-        os.replace(half, path)
-    except BaseException:
-        Path(half).unlink(missing_ok=True)
-        raise

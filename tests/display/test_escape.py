@@ -45,6 +45,13 @@ def test_hostile_text_is_no_markup_in_markdown(text: str) -> None:
     assert parsed.text.strip() == visible(text)
 
 
+@given(st.text(st.sampled_from("ab1 \t.-+=:/|#>*_`~![](){}<&;\"'$^@\\")).map(str.strip))
+def test_no_text_is_markup_in_markdown(text: str) -> None:
+    parsed = Tags(mistune.create_markdown(escape=False, plugins=["table", "url", "strikethrough"])(markdown_text(text)))  # type: ignore[arg-type]
+    assert set(parsed.tags) <= {"p"}
+    assert parsed.text.strip().split() == visible(text).split()
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_neither_tag_nor_formula_nor_template_in_plotly(text: str) -> None:
     label = plotly_text(text)

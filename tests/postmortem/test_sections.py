@@ -65,12 +65,6 @@ def test_a_step_says_how_to_see_that_it_worked(result: Result) -> None:
     assert "To see that it worked: " in str(postmortem.next_steps(result))
 
 
-def test_action_items_are_an_empty_table_with_four_columns() -> None:
-    page = postmortem.action_items().html()
-    assert [title for title in ("Action", "Owner", "Due", "Done") if f">{title}</th>" in page] == [
-        "Action", "Owner", "Due", "Done"]
-
-
 def test_several_nodes_are_told_apart(rec: Recording, result: Result) -> None:
     other = dataclasses.replace(result.verdicts[0], node="node-2", state="cannot_tell")
     both = dataclasses.replace(result, verdicts=(other, *result.verdicts))
