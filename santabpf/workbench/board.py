@@ -84,34 +84,51 @@ def spans(events: Iterable[AlarmEvent]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns)).astype({"from_ns": "Int64", "to_ns": "Int64"})
 
 
-def lights_html(shown: Sequence[Light]) -> str:
-    """The lights side by side."""
-    several = len({light.watched.node for light in shown}) > 1
-    boxes = []
-    for light in shown:
-        where = f" on {light.watched.node}" if several else ""
-        since = "" if light.since_ns is None else f" · since {format_utc(light.since_ns, date=False)[:8]}"
-        boxes.append(
-            f'<li class="santa-light santa-{light.state}"><b>{light.state}</b>'
-            f"<span>{html_text(light.watched.title + where)}</span>"
-            f"<small>{html_text(shorten(light.said, 60) + since)}</small></li>"
-        )
-    return f'<ul class="santa-lights">{"".join(boxes)}</ul>'
+class Board(NamedTuple):
+    """The lights, and below them the newest events, the newest first; either may be left out."""
+
+    lights: Sequence[Light] | None
+    events: Sequence[AlarmEvent] | None
+
+    def html(self) -> str:
+        """As HTML; titles, labels and values escaped."""
+        parts = []
+        if self.lights is not None:
+            several = len({light.watched.node for light in self.lights}) > 1
+            parts.append(f'<ul class="santa-lights">{"".join(_box(light, several) for light in self.lights)}</ul>')
+        if self.events is not None:
+            lines = "".join(map(_line, reversed(self.events[-LINES:])))
+            parts.append(f'<ol class="santa-lines">{lines}</ol>')
+            parts += [_note(len(self.events))]
+        return "".join(parts)
 
 
-def lines_html(events: Sequence[AlarmEvent], several_nodes: bool = False) -> str:
-    """The newest events, one a line, the newest first."""
-    if not events:
+def _box(light: Light, with_node: bool) -> str:
+    where = f" on {light.watched.node}" if with_node else ""
+    since = "" if light.since_ns is None else f" · since {_clock(light.since_ns)}"
+    return (
+        f'<li class="santa-light santa-{light.state}"><b>{light.state}</b>'
+        f"<span>{html_text(light.watched.title + where)}</span>"
+        f"<small>{html_text(shorten(light.said, 60) + since)}</small></li>"
+    )
+
+
+def _line(event: AlarmEvent) -> str:
+    label = f" [{shorten(event.label, 60)}]" if event.label else ""
+    return (
+        f'<li class="santa-{event.state}"><time>{_clock(event.at_ns)}</time><b>{event.state}</b>'
+        f"<span>{html_text(event.title + label)} on {html_text(event.node)}: {html_text(event.value)}, "
+        f"{_WORDS[event.kind]}</span></li>"
+    )
+
+
+def _note(count: int) -> str:
+    if not count:
         return '<p class="santa-note">No alarm has changed its state yet.</p>'
-    lines = []
-    for event in reversed(events[-LINES:]):
-        where = f" on {event.node}" if several_nodes else ""
-        label = f" [{shorten(event.label, 60)}]" if event.label else ""
-        lines.append(
-            f'<li class="santa-{event.state}"><time>{format_utc(event.at_ns, date=False)[:8]}</time>'
-            f"<b>{event.state}</b><span>{html_text(event.title + where + label)}: {html_text(event.value)}, "
-            f"{_WORDS[event.kind]}</span></li>"
-        )
-    left = len(events) - LINES
-    more = f'<p class="santa-note">{left} earlier {"one is" if left == 1 else "ones are"} not shown.</p>'
-    return f'<ol class="santa-lines">{"".join(lines)}</ol>' + (more if left > 0 else "")
+    left = count - LINES
+    earlier = "one is" if left == 1 else "ones are"
+    return f'<p class="santa-note">{left} earlier {earlier} not shown.</p>' if left > 0 else ""
+
+
+def _clock(ts_ns: int) -> str:
+    return format_utc(ts_ns, date=False)[:8]

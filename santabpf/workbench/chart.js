@@ -27,11 +27,24 @@ function range(target, event) {
   return event.range[axis].map((value) => Number(drawn.r2l(value))).sort((a, b) => a - b);
 }
 
+function cover(target, covers, now) { /* hides the future in each drawing, but not the titles between them */
+  const layout = target._fullLayout, plots = now === null || !layout ? [] : Object.values(layout._plots);
+  covers.replaceChildren(...plots.map(({ xaxis, yaxis }) => {
+    const hidden = document.createElement("div"), left = Math.max(0, Math.min(xaxis._length, xaxis.l2p(now)));
+    const place = { left: xaxis._offset + left, top: yaxis._offset, width: xaxis._length - left, height: yaxis._length };
+    for (const [key, pixels] of Object.entries(place)) hidden.style[key] = pixels + "px";
+    hidden.style.background = layout.plot_bgcolor;
+    return hidden;
+  }));
+}
+
 function render({ model, el }) {
   el.classList.add("santa", "santa-chart");
   const note = el.appendChild(document.createElement("p")), target = el.appendChild(document.createElement("div"));
+  const covers = target.parentNode.appendChild(document.createElement("div"));
   note.className = "santa-note santa-empty";
   note.setAttribute("role", "status");
+  covers.className = "santa-covers";
   let clicks = 0, drawing = null, stale = false, gone = false, heard = false, clearing = false;
 
   function tell(name, value) {
@@ -53,8 +66,10 @@ function render({ model, el }) {
       await Plotly.relayout(target, { selections: [] });
       clearing = false;
     });
+    target.on("plotly_afterplot", hide);
     target.on("plotly_deselect", () => { if (!clearing) tell("selected", []); });
   }
+  const hide = () => cover(target, covers, target.hidden ? null : model.get("now"));
   async function draw() {
     const Plotly = await plotly(model);
     while (stale && !gone) { /* what came while it was drawing is drawn next, and only the newest of it */
@@ -64,6 +79,7 @@ function render({ model, el }) {
       target.style.height = (layout.height || 320) + "px";
       await Plotly.react(target, data, { ...layout, autosize: true }, config);
       if (!heard) listen(Plotly);
+      hide();
       el.dataset.drawn = String(Number(el.dataset.drawn || 0) + 1);
     }
     drawing = null;
@@ -74,6 +90,7 @@ function render({ model, el }) {
     note.hidden = !message;
     target.hidden = Boolean(message);
     stale = !message;
+    hide();
     if (stale && !drawing && model.get("figure").data) {
       drawing = draw().catch((error) => {
         drawing = null;
@@ -88,12 +105,14 @@ function render({ model, el }) {
   watcher.observe(el);
   model.on("change:figure", show);
   model.on("change:message", show);
+  model.on("change:now", hide);
   show();
   return async () => {
     gone = true;
     watcher.disconnect();
     model.off("change:figure", show);
     model.off("change:message", show);
+    model.off("change:now", hide);
     if (heard) (await plotly(model)).purge(target);
   };
 }

@@ -17,8 +17,9 @@ import traitlets
 
 from ..display import Figure
 from ..display.figure import CONFIG
-from ..display.page import asset, plotly_js
+from ..display.page import plotly_js
 from ..units import MS
+from .pane import style
 
 
 @cache
@@ -33,15 +34,18 @@ class Chart(anywidget.AnyWidget):
     figure    data, layout and config for plotly.js; empty for none. Numbers go as base64 typed arrays
     selected  the range of x that was dragged last, as [from, to]; milliseconds UTC on a time axis. Empty for none
     clicked   the point that was clicked last: {"customdata": ..., "x": ..., "y": ..., "count": how manieth click}
+    now       what lies to the right of it on the axis of x is covered, as if it had not come yet; milliseconds UTC on a
+              time axis. None: nothing is
     message   a sentence that is shown in place of the figure, as text; empty for none
     """
 
     _esm = resources.files(__package__).joinpath("chart.js").read_text(encoding="utf-8")
-    _css = asset("words.css")
+    _css = style()
 
     figure = traitlets.Dict().tag(sync=True)
     selected = traitlets.List(traitlets.Float()).tag(sync=True)
     clicked = traitlets.Dict().tag(sync=True)
+    now = traitlets.Float(None, allow_none=True).tag(sync=True)
     message = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, figure: Figure | None = None, *, message: str = "", **traits: Any) -> None:

@@ -29,6 +29,12 @@ def module(*scripts: str) -> str:
     return "\n".join([*map(asset, scripts), own])
 
 
+def style() -> str:
+    """The style of our words, and what the workbench has besides."""
+    own = resources.files(__package__).joinpath("workbench.css").read_text(encoding="utf-8")
+    return f"{asset('words.css')}\n{own}"
+
+
 class Pane(anywidget.AnyWidget):
     """Something drawn, that lives.
 
@@ -39,7 +45,7 @@ class Pane(anywidget.AnyWidget):
     """
 
     _esm = module("unpack.js", "lanes.js")
-    _css = asset("words.css")
+    _css = style()
 
     drawing = traitlets.Unicode().tag(sync=True)
     picks = traitlets.Int().tag(sync=True)
