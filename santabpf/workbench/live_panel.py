@@ -1,0 +1,254 @@
+"""A node recorded live in a notebook: choose, check, start, watch, stop, then keep or throw away, and investigate.
+
+In: a node, scenarios. Out: a widget. Never: a thought of its own: what it shows is the session's glance, twice a
+second while something runs, and what goes wrong is a sentence.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..charts import signals as chart
+from ..charts.look import times
+from ..display import Figure, Note, Tiles, Words
+from ..display.words import Col, Details, Paragraph, Table, Tile
+from ..errors import SantaError
+from ..postmortem import summary
+from ..postmortem.pictures import about_signals
+from ..scenarios import all_scenarios
+from ..units import SECOND, format_bytes, format_count, format_duration, format_ratio, format_utc
+from .board import Board, spans
+from .chart import Chart
+from .live import Glance, LiveSession
+from .pane import Pane
+
+#: How often it shows something new; s.
+UPDATE_S = 0.5
+MOST_PANELS = 4
+_SO_FAR = {"fired": "fired", "quiet": "quiet so far", "cannot_tell": "cannot tell yet"}
+_FINAL = {"fired": "fired", "quiet": "quiet", "cannot_tell": "cannot tell"}
+
+
+def live(
+    node: str = "local",
+    scenarios: Iterable[str] = (),
+    duration: str | int | float | None = "5m",
+    *,
+    out: str | Path | None = None,
+    start: bool = False,
+    **ssh: Any,
+) -> LivePanel:
+    """A panel that records a node and judges it while it does so.
+
+    node       "local", or what ssh would take         scenarios  their names; none: all
+    duration   "30s", "5m"; None: until stopped        out        the new folder; None: recordings/<node>-<UTC time>
+    start      begin at once                           ssh        as for record()
+
+    Its .session does all of this without a panel.
+    """
+    panel = LivePanel(LiveSession(node, scenarios, duration, out=out, **ssh))
+    if start:
+        panel.start()
+    return panel
+
+
+class LivePanel(widgets.VBox):  # type: ignore[misc]
+    """What people see and press of a LiveSession."""
+
+    def __init__(self, session: LiveSession) -> None:
+        self.session = session
+        self._lock = threading.RLock()
+        self._ticking = False
+        self._notice = ""  # what was wrong with what people asked for last
+        self._node = widgets.Text(session.node, description="Node", placeholder="local, or as for ssh",
+                                  layout={"width": "300px"})
+        length = "" if session.duration is None else str(session.duration)
+        self._length = widgets.Text(length, description="For", placeholder="until stopped", layout={"width": "190px"})
+        self._scenarios = widgets.SelectMultiple(
+            options=sorted((scenario.title, name) for name, scenario in all_scenarios().items()),
+            value=tuple(name for name in session.scenarios if name in all_scenarios()), rows=6,
+            description="Scenarios", tooltip="Ctrl-click for several; none: all", layout={"width": "560px"},
+        )  # fmt: skip
+        self._check = _button("Check", "search", "Can this node be recorded?", self.check)
+        self._start = _button("Start", "circle", "Record and judge", self.start, "danger")
+        self._stop = _button("Stop", "stop", "Finish the recording", session.stop)
+        self._progress = widgets.FloatProgress(min=0.0, max=1.0, layout={"flex": "1 1 120px", "min_width": "120px"})
+        self._message = widgets.Label(layout={"flex": "4 1 300px"})
+        self._found, self._numbers, self._lights, self._verdicts, self._lines = (Pane() for _ in range(5))
+        self._chart = Chart(message="Signals are drawn as soon as a second was judged.")
+        self._name = widgets.Text(description="Keep as", layout={"width": "340px"})
+        self._keep = _button("Keep", "save", "Keep the recording", self.keep, "success")
+        self._discard = _button("Throw away", "trash", "Delete the recording for good", self.discard)
+        self._go_on = _button("Investigate", "arrow-right", "Look into the recording", self._show, "primary")
+        self._after = widgets.HBox([self._name, self._keep, self._discard, self._go_on])
+        self._running = widgets.VBox([self._numbers, self._lights, self._chart, self._lines, self._verdicts])
+        self._below = widgets.VBox()
+        setup = widgets.HBox([widgets.VBox([self._node, self._length]), self._scenarios],
+                             layout={"flex_flow": "row wrap"})
+        doing = widgets.HBox([self._check, self._start, self._stop, self._progress, self._message],
+                             layout={"align_items": "center", "flex_flow": "row wrap"})
+        super().__init__([setup, doing, self._found, self._after, self._running, self._below])
+        self.refresh()
+
+    # -------------------------------------------------------------------------------------------------------- doing
+
+    def check(self) -> None:
+        """Look whether the node can be recorded."""
+        self._asked(self.session.check)
+
+    def start(self) -> None:
+        """Record the node as it is set."""
+        self._below.children = ()
+        self._asked(self.session.start)
+
+    def stop(self) -> None:
+        """Finish the recording."""
+        self.session.stop()
+        self.refresh()
+
+    def keep(self) -> None:
+        """Keep the recording, under the name that is written there."""
+        self._asked(lambda: self.session.keep(self._name.value.strip()))
+
+    def discard(self) -> None:
+        """Throw the recording away."""
+        self._below.children = ()
+        self._asked(self.session.discard)
+
+    def wait(self) -> Words:
+        """Until nothing runs any more; how it ended."""
+        self.session.wait()
+        self.refresh()
+        return Words(Paragraph(self.session.message))
+
+    def verdicts(self) -> Words:
+        """The verdicts on the last recording; a note where there is none (yet)."""
+        recording, result = self.session.recording, self.session.result
+        if recording is None or result is None:
+            return Words(Note("There is no recording yet. Press Start, and run this cell again when it is over."))
+        return summary(recording, result)
+
+    def investigate(self) -> Any:
+        """The last recording, to be looked into; a note where there is none (yet)."""
+        from .app import investigate
+
+        if self.session.recording is None:
+            return Words(Note("There is no recording yet. Press Start, and run this cell again when it is over."))
+        return investigate(self.session.recording.path)
+
+    def _show(self) -> None:
+        self._below.children = (self.investigate(),)
+
+    def _asked(self, do: Callable[[], Any]) -> None:
+        """Do what was asked for, with what is written in the fields; what is wrong with it is shown."""
+        session, self._notice = self.session, ""
+        if not session.is_running:
+            session.node, session.scenarios = self._node.value.strip(), tuple(self._scenarios.value)
+            session.duration = self._length.value.strip() or None
+        try:
+            do()
+        except SantaError as exc:
+            self._notice = str(exc)
+        self.refresh()
+        with self._lock:
+            if session.is_running and not self._ticking:
+                self._ticking = True
+                threading.Thread(target=self._keep_showing, name="live-panel", daemon=True).start()
+
+    def _keep_showing(self) -> None:
+        while self._ticking:
+            time.sleep(UPDATE_S)
+            with self._lock:
+                self._ticking = self.session.is_running
+                self.refresh()
+
+    # ------------------------------------------------------------------------------------------------------ showing
+
+    def refresh(self) -> None:
+        """Show how it stands now."""
+        with self._lock:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        glance = self.session.glance()
+        is_running = self.session.is_running
+        for widget in (self._node, self._length, self._scenarios, self._check, self._start):
+            widget.disabled = is_running
+        self._stop.disabled = glance.state != "recording"
+        self._message.value = self._notice or glance.message
+        self._progress.value = min(1.0, glance.elapsed_s / glance.length_s) if glance.length_s else 0.0
+        self._progress.layout.visibility = "visible" if is_running and glance.length_s else "hidden"
+        has_ended = self.session.recording is not None and not is_running
+        if has_ended and self._name.disabled:
+            self._name.value = self.session.recording.name if self.session.recording else ""
+        for widget in (self._name, self._keep, self._discard, self._go_on):
+            widget.disabled = not has_ended
+        self._after.layout.display = "flex" if has_ended else "none"
+        self._show_check()
+        was_started = glance.elapsed_s > 0
+        self._running.layout.display = "flex" if was_started else "none"
+        if was_started:
+            self._numbers.draw(Words(Tiles(_tiles(glance))))
+            self._lights.draw(Board(glance.lights, None))
+            self._lines.draw(Board(None, glance.events))
+            self._verdicts.draw(Words(_verdicts(glance, has_ended)))
+            self._draw(glance)
+
+    def _show_check(self) -> None:
+        found = self.session.checked
+        self._found.layout.display = "none" if found is None else "block"
+        if found is not None:
+            rows = [(f.state, f.name, f.message, f.what_to_do) for f in found.findings]
+            columns = [Col("state"), Col("what"), Col("how it is"), Col("mend it with", "code")]
+            told = [Note(sentence) for sentence in self.session.hindered]
+            self._found.draw(Words(*told, Details("What the check found", [Table(columns, rows)])))
+
+    def _draw(self, glance: Glance) -> None:
+        """The signals that matter most, over the whole run so far."""
+        table = self.session.signals()
+        if table.empty:
+            return
+        start = int(table["second"].min())
+        info = chart.info(table, spans(glance.events), **about_signals(set(table["scenario"])))
+        figure = chart.figure(info._replace(panels=info.panels[:MOST_PANELS]))
+        figure.update_xaxes(range=times([start, start + round(max(30.0, glance.elapsed_s) * SECOND)]))
+        self._chart.draw(Figure(figure, "signals, live"))
+
+
+def _button(words: str, icon: str, tooltip: str, act: Callable[[], Any], style: str = "") -> widgets.Button:
+    button = widgets.Button(description=words, icon=icon, tooltip=tooltip, button_style=style, layout={"width": "auto"})
+    button.on_click(lambda _: act())
+    return button
+
+
+def _tiles(glance: Glance) -> list[Tile]:
+    cost, of = glance.cost, "" if glance.length_s is None else f"of {format_duration(round(glance.length_s) * SECOND)}"
+
+    def known(value: float | None, form: Callable[[Any], str]) -> str:
+        return "?" if value is None else form(value)
+
+    return [
+        Tile("Recorded", format_duration(int(glance.elapsed_s) * SECOND) if glance.elapsed_s >= 1 else "0 s", of),
+        Tile("Rows kept", format_count(glance.rows), "in all tables"),
+        Tile("Events lost", format_count(glance.lost), "as far as this kernel can tell"),
+        Tile("Recorder's CPU", known(cost.cpu_ratio, format_ratio), "of one CPU, now"),
+        Tile("BPF programs", known(cost.bpf_ratio, format_ratio), "of one CPU, borne by what is traced"),
+        Tile("Recorder's memory", known(cost.private_bytes, format_bytes), "private, without the rings"),
+    ]
+
+
+def _verdicts(glance: Glance, is_final: bool) -> Table:
+    words = _FINAL if is_final else _SO_FAR
+    rows = [
+        (words[v.state], v.title, v.node, " ".join(said.text for said in v.summary), format_utc(at, date=False)[:8])
+        for v, at in glance.verdicts
+    ]
+    columns = [Col("verdict"), Col("scenario"), Col("node"), Col("what was seen"), Col("up to (UTC)")]
+    order = {state: at for at, state in enumerate(words.values())}
+    return Table(columns, sorted(rows, key=lambda row: (order[row[0]], row[1])), empty="No scenario was judged yet.")
