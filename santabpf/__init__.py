@@ -30,6 +30,10 @@ _HOME = {
     "compare": "compare",
     "window": "compare",
     "Comparison": "compare",
+    "investigate": "workbench",
+    "Investigation": "workbench",
+    "play": "workbench",
+    "live": "workbench",
     "watch": "watch",
     "check": "check",
     "drill": "gym",
@@ -56,6 +60,10 @@ if TYPE_CHECKING:
     from .report import report as report
     from .verdict import Verdict as Verdict
     from .watch import watch as watch
+    from .workbench import live as live
+    from .workbench import play as play
+    from .workbench import Investigation as Investigation
+    from .workbench import investigate as investigate
 
 
 class _Package(ModuleType):

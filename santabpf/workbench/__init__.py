@@ -1,6 +1,14 @@
 """The workbench: where one investigates, in JupyterLab, by looking and clicking.
 
-    chart.py   one of our plotly figures as a live widget     flame.py  a flame graph as a live widget
+    investigation.py  what is looked at and was found: pure     view.py  window, filters, findings: values
+    lens.py           a view as SQL over each table             panels/  what is shown of a view, one file each
+    ranking.py        who has most, over several tables         part.py  a piece of a panel, and what a click stands for
+    library.py        the recordings of a folder                times.py moments as people type them
+    told.py           an investigation in a notebook, without widgets
+    app.py            all of it as one widget, of panel_view.py, findings_box.py, controls.py
+    chart.py, flame.py, pane.py  a figure, a flame graph, words and tables as live widgets
+    player.py, player_panel.py   a recording played as if live; board.py: alarms at a moment
+    live.py, live_panel.py       a node watched while it is recorded, of meter.py, history.py
 
 In: recordings. Out: widgets, each of them thin; what they show is also one call of the Python API. Never: events in
 the browser: panels aggregate them in DuckDB first.
@@ -8,7 +16,19 @@ the browser: panels aggregate them in DuckDB first.
 
 from __future__ import annotations
 
+from .app import Workbench, investigate
 from .chart import Chart
 from .flame import FlameGraph
+from .investigation import Investigation
+from .live import LiveSession
+from .live_panel import live
+from .pane import Pane
+from .player import Player
+from .player_panel import play
+from .told import findings, restored, show
+from .view import Filter, Finding, View, Window
 
-__all__ = ["Chart", "FlameGraph"]
+__all__ = [
+    "Chart", "Filter", "Finding", "FlameGraph", "Investigation", "LiveSession", "Pane", "Player", "View", "Window",
+    "Workbench", "findings", "investigate", "live", "play", "restored", "show",
+]

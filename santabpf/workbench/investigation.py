@@ -15,10 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadUsage
+from ..errors import BadUsage, SantaError
 from ..recording import Recording
 from ..recording import open as open_recording
 from ..replay import Result, replay
+from ..whole import write_whole
 from .lens import Lens
 from .view import Filter, Finding, View, Window, dump, load_finding, load_view
 
@@ -42,17 +43,18 @@ class Investigation:
     notice    a sentence for people: what was loaded, or why it could not be; '' for none
     """
 
-    def __init__(self, recording: Recording | str | Path, *, sidecar: str | Path | None = None) -> None:
-        """sidecar: where it is kept; beside the recording by default, or in the user's data folder where that can't be
-        written to. Raises RecordingError, NewerFormat."""
+    def __init__(self, recording: Recording | str | Path, *, sidecar: str | Path | None = "") -> None:
+        """sidecar: where it is kept; by default beside the recording, or in the user's data folder where that can't be
+        written to; None: nowhere. Raises RecordingError, NewerFormat."""
         self.recording = recording if isinstance(recording, Recording) else open_recording(recording)
         self.lens = Lens(self.recording)
-        self.sidecar = Path(sidecar) if sidecar is not None else _place(self.recording.path)
+        self.sidecar = _place(self.recording.path) if sidecar == "" else None if sidecar is None else Path(sidecar)
         self.view = View(self.everything)
         self.against: Window | None = None
         self.findings: tuple[Finding, ...] = ()
         self.notice = ""
         self._steps: list[View] = []
+        self._not_judged: SantaError | None = None
         self._listeners: list[Callable[[], None]] = []
         self._load()
 
@@ -128,7 +130,13 @@ class Investigation:
     @cached_property
     def result(self) -> Result:
         """The recording judged; once. Raises as replay()."""
-        return replay(self.recording)
+        if self._not_judged is not None:
+            raise self._not_judged
+        try:
+            return replay(self.recording)
+        except SantaError as exc:
+            self._not_judged = exc  # it would be the same again
+            raise
 
     @property
     def judged(self) -> Result | None:
@@ -170,7 +178,6 @@ class Investigation:
         from ..report import report
         from ..shipped import shipped
 
-        self.save()
         given = {"investigation": json.dumps(self._dump())}
         return report(self.recording, path, notebook=shipped("notebooks") / "findings.ipynb", parameters=given)
 
@@ -196,14 +203,13 @@ class Investigation:
         }
 
     def save(self) -> None:
-        """Write the sidecar: beside, then renamed. Raises OSError."""
-        self.sidecar.parent.mkdir(parents=True, exist_ok=True)
-        half = self.sidecar.with_name(f".{self.sidecar.name}.{os.getpid()}.tmp")
-        half.write_text(json.dumps(self._dump(), indent=1), encoding="utf-8")
-        os.replace(half, self.sidecar)
+        """Write the sidecar, whole. Raises OSError."""
+        if self.sidecar is not None:
+            self.sidecar.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self.sidecar, json.dumps(self._dump(), indent=1))
 
     def _load(self) -> None:
-        if not self.sidecar.is_file():
+        if self.sidecar is None or not self.sidecar.is_file():
             return
         try:
             self.restore(json.loads(self.sidecar.read_text(encoding="utf-8")))

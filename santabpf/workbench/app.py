@@ -1,0 +1,208 @@
+"""The investigation as one widget: recordings, overview, what is looked at, panels, findings. Thin: it decides nothing.
+
+In: an Investigation, and clicks. Out: ipywidgets. Never: a traceback; what fails says so in its place.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as w
+
+from ..display import Words
+from ..display.escape import shorten
+from ..display.words import Paragraph
+from ..errors import SantaError
+from ..recording import Recording
+from ..units import format_utc
+from . import library
+from .controls import WIDE, button, sentence
+from .findings_box import FindingsBox
+from .investigation import Investigation
+from .pane import Pane
+from .panel_view import PanelView
+from .panels import GROUPS, all_panels
+from .times import parse_moment
+from .view import Filter, Window
+
+
+class Workbench(w.VBox):  # type: ignore[misc]
+    """A recording under investigation: everything on it is also a call of `investigation`."""
+
+    investigation: Investigation | None
+
+    def __init__(self, recording: Recording | str | Path | None = None, folder: str | Path = "recordings") -> None:
+        """recording: the one to begin with; none: people choose. folder: where the others are."""
+        self.folder = library.find_folder(folder)
+        self.investigation = None
+        self._lock = threading.RLock()
+        self._judged: dict[Path, str] = {}
+        self._failed = False  # judging this one
+        self._entries = library.entries(self.folder)
+        self._chooser = Pane(layout=WIDE)
+        self._chooser.on_click(self._chosen)
+        self._library = w.Accordion([self._chooser], layout=WIDE)
+        self._title, self._notice = Pane(layout=WIDE), Pane(layout=WIDE)
+        self._place = w.VBox(layout=WIDE)
+        super().__init__([self._library, self._notice, self._title, self._place], layout=WIDE)
+        self.add_class("santa-workbench")
+        self._list()
+        if recording is not None:
+            self.go_to(recording)
+        else:
+            self._library.selected_index = 0
+
+    # ---------------------------------------------------------------------------------------------- which recording
+
+    def go_to(self, recording: Recording | str | Path) -> None:
+        """Investigate this recording, or that of this folder or name; a sentence where it can't be opened."""
+        try:
+            opened = Investigation(recording if isinstance(recording, Recording) else self._path(recording))
+        except SantaError as exc:
+            self._say(str(exc))
+            return
+        with self._lock:
+            if self.investigation is not None:
+                self.investigation.close()
+            self.investigation, self._failed = opened, False
+            self._library.selected_index = None
+            self._say(opened.notice)
+            self._build(opened)
+        threading.Thread(target=self._judge, args=(opened,), daemon=True).start()
+
+    def _path(self, recording: str | Path) -> str | Path:
+        named = self.folder / recording
+        return named if not Path(recording).exists() and named.is_dir() else recording
+
+    def _list(self) -> None:
+        self._chooser.draw(Words(library.table(self._entries, self._judged)), len(self._entries))
+        self._library.titles = (f"Recordings in {self.folder}: {len(self._entries)}",)
+
+    def _chosen(self, said: dict[str, Any]) -> None:
+        entry = self._entries[said["row"]]
+        if entry.problem:
+            self._say(entry.problem)
+        else:
+            self.go_to(entry.path)
+
+    def _judge(self, opened: Investigation) -> None:
+        """Beside everything else: judging a large recording takes seconds."""
+        try:
+            said = library.said(opened.result)
+        except SantaError as exc:
+            said = f"could not be judged: {exc}"
+            self._failed = True
+        self._judged[opened.recording.path] = self._judged[opened.recording.path.resolve()] = said
+        if self.investigation is opened:
+            with self._lock:
+                self._list()
+                self._refresh()
+
+    # ---------------------------------------------------------------------------------------------- what is shown
+
+    def _build(self, opened: Investigation) -> None:
+        views = {name: PanelView(panel, self._pick, self._look) for name, panel in all_panels().items()}
+        self._views, self._stale = views, set(views)
+        self._tabs = w.Tab(
+            [w.VBox([v for v in views.values() if v.panel.group == group], layout=WIDE) for group in GROUPS],
+            titles=list(GROUPS.values()), selected_index=0, layout=WIDE)
+        self._tabs.observe(lambda _: self._draw(), "selected_index")
+        self._crumbs = w.HBox(layout=w.Layout(flex_flow="row wrap", width="100%", align_items="center"))
+        self._findings = FindingsBox(opened, self._tell)
+        recording = opened.recording
+        start, end = opened.everything
+        facts = f"{', '.join(recording.nodes) or 'no node'} · {format_utc(start)[:19]} UTC · {Window(start, end)}"
+        self._title.draw(Words(Paragraph(f"{recording.name} · {facts}")))
+        self._place.children = [views["overview"], self._crumbs, self._tabs, self._findings]
+        opened.listen(self._refresh)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Everything follows the view: what is seen at once, the rest when it is looked at."""
+        with self._lock:
+            if self.investigation is None:
+                return
+            self._stale = set(self._views)
+            self._crumbs.children = self._breadcrumbs(self.investigation)
+            self._findings.show()
+            self._draw()
+
+    def _draw(self) -> None:
+        with self._lock:
+            if self.investigation is None:
+                return
+            group = list(GROUPS)[self._tabs.selected_index or 0]
+            for name, view in self._views.items():
+                if name in self._stale and view.panel.group in ("overview", group):
+                    self._stale.discard(name)
+                    if view.panel.group == "verdicts" and self.investigation.judged is None and not self._failed:
+                        view.wait("The recording is being judged …")
+                    else:
+                        view.update(self.investigation)
+
+    def _breadcrumbs(self, opened: Investigation) -> list[w.Widget]:
+        back = button("← Step back", opened.back, "To what was looked at before",
+                      disabled=not opened.steps)
+        start, end = (w.Text(format_utc(ts, date=False), continuous_update=False, layout=w.Layout(width="116px"))
+                      for ts in opened.window)
+
+        def typed(_: Any) -> None:
+            self._tell(lambda: opened.look(*(parse_moment(box.value, opened.everything) for box in (start, end))))
+
+        for box, name in ((start, "from, UTC"), (end, "to, UTC")):
+            box.tooltip = name
+            box.observe(typed, "value")
+        whole = button("Whole recording", opened.whole, "Look at all of it",
+                       disabled=opened.window == opened.everything)
+        compare = (
+            button("Compare with this window", lambda: opened.compare_with(opened.window),
+                    "Flame graphs then show what changed since this window")
+            if opened.against is None else
+            button("Compare no more", lambda: opened.compare_with(None), f"with {opened.against}"))
+        chips = [
+            button(f"✕ {shorten(str(a_filter), 60)}", partial(opened.without, a_filter),
+                    "Take this filter off", style="info")
+            for a_filter in opened.filters]
+        words = [w.HTML(f"&nbsp;{text}&nbsp;") for text in ("from", "to", "UTC")]
+        return [back, words[0], start, words[1], end, words[2], whole, compare, *chips]
+
+    def _pick(self, what: Filter | Window) -> None:
+        if self.investigation is None:
+            return
+        if isinstance(what, Filter):
+            self.investigation.only(what)
+        else:
+            self._look(*what)
+
+    def _look(self, start_ns: int, end_ns: int) -> None:
+        if self.investigation is not None:
+            self._tell(partial(self.investigation.look, start_ns, end_ns))
+
+    def _tell(self, act: Callable[[], Any]) -> None:
+        """Do it; what goes wrong is said above everything."""
+        try:
+            act()
+            self._say("")
+        except SantaError as exc:
+            self._say(str(exc))
+
+    def _say(self, text: str) -> None:
+        self._notice.draw(sentence(text))
+
+    def __repr__(self) -> str:
+        return f"<Workbench on {self.investigation!r}>" if self.investigation else f"<Workbench on {self.folder}>"
+
+
+def investigate(recording: Recording | str | Path | None = None, folder: str | Path = "recordings") -> Workbench:
+    """The workbench on a recording: an overview, and panels that follow the window and the filters that you choose.
+
+    recording  or its folder or name; none: choose from the table
+    folder     where the recordings are; the bundled ones where there is no such folder
+
+    `.investigation` is the same as calls: look(), only(), back(), mark(), panel(), postmortem().
+    """
+    return Workbench(recording, folder)

@@ -1,0 +1,68 @@
+"""The findings of an investigation as widgets: those there are, a box for the next, and the postmortem made of them.
+
+In: an Investigation. Out: ipywidgets. Never: markup out of a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import ipywidgets as w
+
+from ..display import Note, Words
+from ..display.words import Paragraph
+from ..errors import SantaError
+from .controls import WIDE, button, heading, sentence
+from .investigation import Investigation
+from .pane import Pane
+
+
+class FindingsBox(w.VBox):  # type: ignore[misc]
+    """What was found so far, a box for the next, and the button that makes a postmortem of it."""
+
+    def __init__(self, opened: Investigation, tell: Callable[[Callable[[], Any]], None]) -> None:
+        self._opened = opened
+        self._note = w.Textarea(placeholder="What do you see in this window?",
+                                layout=w.Layout(width="100%", height="64px"))
+        self._author = w.Text(placeholder="Your name", layout=w.Layout(width="180px"))
+        self._path = w.Text("postmortem.html", layout=w.Layout(width="260px"))
+        self._list, self._said = w.VBox(layout=WIDE), Pane(layout=WIDE)
+
+        def mark() -> None:
+            def act() -> None:
+                opened.mark(self._note.value, self._author.value)
+                self._note.value = ""
+            tell(act)
+
+        head = heading("Findings", "A finding keeps your note with the window and the filters that you look at. "
+                                   "They are still there when you come back.")
+        buttons = w.HBox([self._author, button("Mark this view", mark, "Keep it with the note", style="primary")])
+        make = w.HBox([self._path, button("Make this a postmortem", self._make,
+                                           "One HTML file with this window, these filters and notes", style="success")])
+        super().__init__([head, self._list, self._note, buttons, make, self._said], layout=WIDE)
+
+    def show(self) -> None:
+        """Show the findings."""
+        rows: list[w.Widget] = []
+        for finding in self._opened.findings:
+            text = Pane(layout=w.Layout(flex="1 1 auto"))
+            by = f" ({finding.author})" if finding.author else ""
+            text.draw(Words(Paragraph(finding.note + by), Note(str(finding.view).replace("`", "'"))))
+            show = button("Show", partial(self._opened.show, finding), "Look at what it was marked in")
+            drop = button("Remove", partial(self._opened.forget, finding), "Take it away")
+            rows.append(w.HBox([text, show, drop], layout=WIDE))
+        old, self._list.children = self._list.children, rows
+        for row in old:
+            row.close()
+
+    def _make(self) -> None:
+        self._said.draw(sentence("The postmortem is being written …"))
+        try:
+            made = self._opened.postmortem(self._path.value or "postmortem.html")
+        except SantaError as exc:
+            self._said.draw(sentence(str(exc)))
+            return
+        tail = f" A part of it failed: {made.error}" if made.error else ""
+        self._said.draw(sentence(f"Written to {made.path}.{tail}"))

@@ -1,0 +1,93 @@
+"""One panel as widgets: a heading, and its parts, each changed in place where that can be.
+
+In: a Panel and an Investigation. Out: ipywidgets; what is clicked or dragged goes to whoever asked for it. Never: a
+traceback: what fails says so in its place.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets as w
+
+from ..display import Figure, Flame
+from .chart import Chart
+from .controls import WIDE, heading, sentence
+from .flame import FlameGraph
+from .investigation import Investigation
+from .pane import Pane
+from .panels import Panel, draw
+from .part import Part
+from .view import Filter, Window
+
+
+class PanelView(w.VBox):  # type: ignore[misc]
+    """One panel: a heading, a sentence, and its parts; a part that can be changed in place is."""
+
+    def __init__(self, panel: Panel, pick: Callable[[Filter | Window], None], look: Callable[[int, int], None]) -> None:
+        self.panel, self._pick, self._look = panel, pick, look
+        self._picks: list[Sequence[Filter | Window]] = []
+        self._widgets: list[Chart | FlameGraph | Pane] = []
+        self._body = w.VBox(layout=WIDE)
+        super().__init__([heading(panel.title, panel.about), self._body], layout=WIDE)
+        self.seconds = 0.0  # that the last update took
+
+    def update(self, investigation: Investigation) -> None:
+        """Draw what the panel shows of the investigation now."""
+        began = time.perf_counter()
+        try:
+            parts = draw(investigation, self.panel.name)
+        except Exception as exc:  # whatever it is, it is said in the panel and nowhere else
+            parts = [Part(sentence(f"This panel failed, which is a mistake in SantaBPF: {type(exc).__name__}: {exc}"))]
+        self._show(parts)
+        self.seconds = time.perf_counter() - began
+
+    def wait(self, text: str) -> None:
+        """Show a sentence until there is more."""
+        self._show([Part(sentence(text))])
+
+    def _show(self, parts: list[Part]) -> None:
+        self._picks = [part.picks for part in parts]
+        kept = list(self._widgets)
+        self._widgets = [self._widget(at, part, kept) for at, part in enumerate(parts)]
+        children: list[w.Widget] = []
+        for part, widget in zip(parts, self._widgets, strict=True):
+            if part.heading:
+                children.append(w.HTML(f"<b style='font-size:13px'>{part.heading}</b>"))  # our own words
+            children.append(widget)
+        self._body.children = children
+        for old in kept:
+            if old not in self._widgets:
+                old.close()
+
+    def _widget(self, at: int, part: Part, kept: list[Any]) -> Chart | FlameGraph | Pane:
+        kind = Chart if isinstance(part.shown, Figure) else FlameGraph if isinstance(part.shown, Flame) else Pane
+        old = kept[at] if at < len(kept) and type(kept[at]) is kind else None
+        widget = old if old is not None else self._made(kind, at)
+        if kind is Pane:
+            widget.draw(part.shown, len(part.picks))
+        else:
+            widget.draw(part.shown)
+        return widget  # type: ignore[no-any-return]
+
+    def _made(self, kind: type, at: int) -> Any:
+        widget = kind(layout=WIDE)
+        if kind is Chart:
+            widget.on_window(self._look)
+            widget.on_click(lambda nth: self._picked(at, nth))
+        elif kind is FlameGraph:
+            widget.on_click(self._framed)
+        else:
+            widget.on_click(lambda said: self._picked(at, said.get("row", said.get("box"))))
+        return widget
+
+    def _picked(self, at: int, nth: Any) -> None:
+        picks = self._picks[at] if at < len(self._picks) else ()
+        if isinstance(nth, int) and 0 <= nth < len(picks):
+            self._pick(picks[nth])
+
+    def _framed(self, said: dict[str, Any]) -> None:
+        if said.get("kind") not in ("all", "small", "thread", "cut"):
+            self._pick(Filter("frame", str(said.get("name", ""))))
