@@ -25,7 +25,7 @@ from ..scenarios import all_scenarios
 from ..units import SECOND, format_bytes, format_count, format_duration, format_ratio, format_utc
 from .board import Board, spans
 from .chart import Chart
-from .live import Glance, LiveSession
+from .live_session import Glance, LiveSession
 from .pane import Pane
 
 #: How often it shows something new; s.

@@ -18,7 +18,7 @@ from own_sshd import Sshd
 import santabpf as sb
 from santabpf.check import CheckResult, Finding
 from santabpf.errors import BadUsage
-from santabpf.workbench.live import Glance, LiveSession
+from santabpf.workbench.live_session import Glance, LiveSession
 
 GONE_S = 12.0  # an elf waits 10 s for a ping
 
@@ -133,7 +133,7 @@ def test_a_scenario_that_can_not_be_told_there_is_named_beforehand(monkeypatch: 
         Finding("probe exit", "degraded", "can't be used: this kernel has no sched_process_exit"),
         Finding("probe metrics", "degraded", "does without: pressure"),
     ))  # fmt: skip
-    monkeypatch.setattr("santabpf.workbench.live.check", lambda node, **options: found)
+    monkeypatch.setattr("santabpf.workbench.live_session.check", lambda node, **options: found)
     session = LiveSession("web-1", ["short_lived_jobs", "cpu_usage"])
     session.check()
     assert session.wait() == "idle"
@@ -144,7 +144,7 @@ def test_a_scenario_that_can_not_be_told_there_is_named_beforehand(monkeypatch: 
 
 
 IN_A_KERNEL = """
-from santabpf.workbench.live import LiveSession
+from santabpf.workbench.live_session import LiveSession
 import time
 session = LiveSession("local", ["short_lived_jobs"], None, out={out!r})
 session.start()
