@@ -148,3 +148,9 @@ def test_a_synthetic_one_is_what_its_script_makes_of_a_real_one(name: str, tmp_p
     for table in kept.tables:
         assert made[table].arrow().equals(kept[table].arrow()), table
     assert {folder.name for folder in RECORDINGS if is_synthetic(folder)} == set(synthetic_steal.MADE)
+
+
+def test_make_recordings_would_make_all_of_them_anew() -> None:
+    told = re.findall(r"^\t(\w+):([\w-]+)=(\w+)", (ROOM.parent / "Makefile").read_text(), re.MULTILINE)
+    drills = {folder.name: sb.open(folder).info["drill"] for folder in RECORDINGS if not is_synthetic(folder)}
+    assert sorted(told) == sorted((drill["scenario"], drill["variant"], name) for name, drill in drills.items())
