@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 
 from ..recording import Recording
 from ..replay import Limits, Query
 from ..replay.loss import read_loss
+from ..replay.sql import quote
 from ..units import SECOND
 from .measures import GRAINS, Measure, Plan, is_numbered
 from .window import Piece
@@ -38,8 +40,8 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 class Cells(NamedTuple):
     """Sums of each measure, and how noisy each would be if nothing but chance were at work."""
 
-    labels: list[Any]  # what the column holds ('' for the whole table), a # for numbers in names
-    names: list[tuple[Any, Any]]  # the first and the last of those that the label stands for
+    labels: list[str]  # what the column holds ('' for the whole table), a # for numbers in names
+    names: list[tuple[str, str]]  # the first and the last of those that the label stands for
     sums: dict[Measure, Array]  # labels x pieces
     variances: dict[Measure, Array]  # of these sums, if events (or grains) came by chance
     left_out: int  # labels that are too small to be here
@@ -104,22 +106,35 @@ class Asked:
 
     # ------------------------------------------------------------------------------------------------- one table
 
-    def _rows(self, plan: Plan, dimension: str, columns: Sequence[str]) -> str:
-        """The table's rows with piece, label and these columns, as a WITH clause named `given`."""
-        wanted = "".join(f', t."{c}"' for c in dict.fromkeys(columns))
-        if not dimension:
-            return f"given AS (SELECT {self._piece} AS piece, '' AS label{wanted} FROM {plan.table} AS t)"
-        if dimension == "comm" and plan.finds_comm:
-            return (
-                f"names AS ({self._names}), given AS (SELECT {self._piece} AS piece, names.comm AS label{wanted} "
-                f"FROM {plan.table} AS t JOIN names USING (node, tgid, start_ns))"
-            )
-        return f'given AS (SELECT {self._piece} AS piece, t."{dimension}" AS label{wanted} FROM {plan.table} AS t)'
+    def _given(self, plan: Plan, columns: Sequence[str]) -> str:
+        """The table's rows that count, as a WITH clause named `given`: piece, a text for each dimension, columns."""
+        wanted = "".join(f', t."{column}"' for column in dict.fromkeys(columns))
+        names, join = "", ""
+        if plan.finds_comm and self._naming:
+            names, join = f"names AS ({self._names}), ", " LEFT JOIN names USING (node, tgid, start_ns)"
+        found = {d: f"""CASE WHEN t."{d}" THEN 'yes' WHEN NOT t."{d}" THEN 'no' END""" for d in plan.flags}
+        found |= {"comm": "names.comm" if join else "NULL::VARCHAR"} if plan.finds_comm else {}
+        texts = "".join(f', {found.get(d) or f"""t."{d}"::VARCHAR"""} AS d{at}' for at, d in enumerate(plan.dimensions))
+        return (
+            f"{names}given AS (SELECT {self._piece} AS piece{texts}{wanted} FROM {plan.table} AS t{join} "
+            f"WHERE {self._piece} IS NOT NULL)"
+        )
 
-    def cells(self, plan: Plan, dimension: str, only: Sequence[str] | None = None) -> Cells:
-        """The sums of every label of a dimension ('' is the whole table), or only of these labels (as text)."""
-        if dimension == "comm" and plan.finds_comm and not self._naming:
-            return Cells([], [], {m: np.zeros((0, self.count)) for m in plan.sums}, {}, 0)
+    @staticmethod
+    def _sets(plan: Plan, also: str = "") -> tuple[str, str]:
+        """What names dimension and label of each row of the grouping by the whole and by each dimension; and that."""
+        count = len(plan.dimensions)
+        whole = [f"(piece{also})"] if plan.has_whole else []
+        sets = ", ".join([*whole, *(f"(piece{also}, d{at})" for at in range(count))])
+        if not count:
+            return "'' AS dimension, '' AS raw", f"GROUP BY GROUPING SETS ({sets})"
+        at = " ".join(f"WHEN grouping(d{at}) = 0 THEN {quote(d)}" for at, d in enumerate(plan.dimensions))
+        raw = " ".join(f"WHEN grouping(d{at}) = 0 THEN d{at}" for at in range(count))
+        said = f"CASE {at} ELSE '' END AS dimension, CASE {raw} ELSE '' END AS raw"
+        return said, f"GROUP BY GROUPING SETS ({sets})"
+
+    def cells(self, plan: Plan, only: Sequence[str] | None = None) -> dict[str, Cells]:
+        """dimension -> sums of every label ('' is the whole table); or only of these, written as dimension=label."""
         first, again, shares = [], [], []
         for at, measure in enumerate(plan.sums):
             grain = GRAINS.get(measure.unit, 1)
@@ -129,64 +144,70 @@ class Asked:
                 noise = f"greatest({each}::DOUBLE * {each}, {noise})"
             first.append(f"coalesce(sum({value}), 0)::DOUBLE AS s{at}, coalesce(sum({noise}), 0)::DOUBLE AS v{at}")
             again.append(f"sum(s{at}) AS s{at}, sum(v{at}) AS v{at}")
-            shares.append(f"coalesce(sum(s{at}) / nullif(any_value(t{at}), 0), 0)")
-        totals = ", ".join(f"sum(s{at}) AS t{at}" for at in range(len(plan.sums)))
+            shares.append(f"coalesce(s{at} / nullif(sum(s{at}) OVER side, 0), 0)")
+        said, grouping = self._sets(plan)
+        kept = f"place <= {MOST_LABELS}" if only is None else "list_contains($only, dimension || '=' || label)"
         query = f"""
-            WITH {self._rows(plan, dimension, [m.column for m in plan.sums if m.column])},
-            counted AS (SELECT label AS raw, piece, {", ".join(first)} FROM given
-                        WHERE piece IS NOT NULL AND label IS NOT NULL GROUP BY raw, piece),
-            summed AS (SELECT {_kind(dimension)} AS label, piece, min(raw) AS least, max(raw) AS most,
-                       {", ".join(again)} FROM counted GROUP BY ALL),
-            totals AS (SELECT piece = 0 AS side, {totals} FROM summed GROUP BY ALL),
-            sided AS (SELECT label, piece = 0 AS side, greatest({", ".join([*shares, "0"])}) AS share
-                      FROM summed JOIN totals ON totals.side = (piece = 0) GROUP BY ALL),
-            ranked AS (SELECT label, max(share) AS share FROM sided GROUP BY label),
-            kept AS (SELECT label FROM ranked {"" if only is None else "WHERE list_contains($only, label::VARCHAR)"}
-                     ORDER BY share DESC, label LIMIT {MOST_LABELS if only is None else len(only)})
-            SELECT summed.*, (SELECT count(*) FROM ranked) AS labels FROM summed JOIN kept USING (label)
-            ORDER BY label, piece"""
+            WITH {self._given(plan, [m.column for m in plan.sums if m.column])},
+            counted AS (SELECT {said}, piece, {", ".join(first)} FROM given {grouping}),
+            summed AS (SELECT dimension, {_kind(plan)} AS label, piece, min(raw) AS least, max(raw) AS most,
+                       {", ".join(again)} FROM counted WHERE raw IS NOT NULL GROUP BY dimension, label, piece),
+            sided AS (SELECT dimension, label, piece = 0 AS is_incident, {", ".join(again)} FROM summed GROUP BY ALL),
+            shared AS (SELECT dimension, label, greatest({", ".join([*shares, "0"])}) AS share
+                       FROM sided WINDOW side AS (PARTITION BY dimension, is_incident)),
+            placed AS (SELECT dimension, label, row_number() OVER (of_all ORDER BY max(share) DESC, label) AS place,
+                       count(*) OVER of_all AS labels FROM shared GROUP BY dimension, label
+                       WINDOW of_all AS (PARTITION BY dimension))
+            SELECT summed.*, placed.labels FROM summed JOIN placed USING (dimension, label) WHERE {kept}
+            ORDER BY dimension, label, piece"""
         found = self._run(query, None if only is None else {"only": list(only)})
-        labels, place = _numbered(found["label"].to_pylist())
-        piece = found["piece"].to_numpy()
-        made: list[dict[Measure, Array]] = [{}, {}]
-        for at, measure in enumerate(plan.sums):
-            for kind, into in zip("sv", made, strict=True):
-                into[measure] = np.zeros((len(labels), self.count))
-                into[measure][place, piece] = found[f"{kind}{at}"].to_numpy()
-        names: dict[Any, tuple[Any, Any]] = {}
-        for label, least, most in zip(*(found[c].to_pylist() for c in ("label", "least", "most")), strict=True):
-            one, other = names.get(label, (least, most))
-            names[label] = min(one, least), max(other, most)
-        known = found["labels"][0].as_py() if found.num_rows else 0
-        return Cells(labels, [names[label] for label in labels], made[0], made[1], known - len(labels))
+        return {d: _cells(plan, found.filter(pc.equal(found["dimension"], d)), self.count)
+                for d in dict.fromkeys(found["dimension"].to_pylist())}  # fmt: skip
 
-    def histogram(self, plan: Plan, dimension: str, measure: Measure, labels: Sequence[str]) -> dict[str, Array]:
-        """label (as text) -> pieces x bins: events of that length; bin n starts at 2 ** (n / BINS)."""
+    def histograms(self, plan: Plan, measure: Measure, only: Sequence[str]) -> dict[str, Array]:
+        """dimension=label -> pieces x bins: events of that length; bin n starts at 2 ** (n / BINS)."""
         column = measure.column
         many = f'sum("{measure.weight}")' if measure.weight else "count(*)"
+        said, grouping = self._sets(plan, ", bin")
+        given = self._given(plan, [column, *([measure.weight] if measure.weight else [])])
         query = f"""
-            WITH {self._rows(plan, dimension, [column, *([measure.weight] if measure.weight else [])])},
-            counted AS (SELECT label AS raw, piece, floor({BINS} * log2(greatest("{column}", 1)))::INTEGER AS bin,
-                        {many}::DOUBLE AS events
-                        FROM given WHERE piece IS NOT NULL AND "{column}" IS NOT NULL GROUP BY ALL)
-            SELECT {_kind(dimension)}::VARCHAR AS label, piece, bin, sum(events) AS events FROM counted
-            WHERE list_contains($only, {_kind(dimension)}::VARCHAR) GROUP BY ALL ORDER BY ALL"""
-        found = self._run(query, {"only": list(labels)})
-        out = {name: np.zeros((self.count, 64 * BINS)) for name in labels}
+            WITH {given},
+            binned AS (SELECT *, floor({BINS} * log2(greatest("{column}", 1)))::INTEGER AS bin FROM given
+                       WHERE "{column}" IS NOT NULL),
+            counted AS (SELECT {said}, piece, bin, {many}::DOUBLE AS events FROM binned {grouping}),
+            summed AS (SELECT dimension || '=' || {_kind(plan)} AS name, piece, bin, sum(events) AS events FROM counted
+                       WHERE raw IS NOT NULL GROUP BY ALL)
+            SELECT * FROM summed WHERE list_contains($only, name) ORDER BY ALL"""
+        found = self._run(query, {"only": list(only)})
+        out = {name: np.zeros((self.count, 64 * BINS)) for name in only}
         for name, piece, at, events in zip(
-            *(found[c].to_pylist() for c in ("label", "piece", "bin", "events")), strict=True
+            *(found[c].to_pylist() for c in ("name", "piece", "bin", "events")), strict=True
         ):
             out[name][piece, at] += events
         return out
 
 
-def _kind(dimension: str) -> str:
+def _kind(plan: Plan) -> str:
     """The label under which a raw one is counted."""
-    return f"regexp_replace(raw, '{_DIGITS}', '#', 'g')" if is_numbered(dimension) else "raw"
+    numbered = ", ".join(quote(d) for d in plan.dimensions if is_numbered(d))
+    if not numbered:
+        return "raw"
+    return f"CASE WHEN dimension IN ({numbered}) THEN regexp_replace(raw, '{_DIGITS}', '#', 'g') ELSE raw END"
 
 
-def _numbered(labels: list[Any]) -> tuple[list[Any], np.ndarray[Any, np.dtype[np.int64]]]:
-    """The different labels, and for each row the place of its own."""
-    places: dict[Any, int] = {}
-    numbers = [places.setdefault(label, len(places)) for label in labels]
-    return list(places), np.asarray(numbers, dtype=np.int64)
+def _cells(plan: Plan, found: pa.Table, count: int) -> Cells:
+    """The rows of one dimension, in the order of labels and pieces."""
+    places: dict[str, int] = {}
+    names: dict[str, tuple[str, str]] = {}
+    place = []
+    for label, least, most in zip(*(found[c].to_pylist() for c in ("label", "least", "most")), strict=True):
+        place.append(places.setdefault(label, len(places)))
+        one, other = names.get(label, (least, most))
+        names[label] = min(one, least), max(other, most)
+    piece = found["piece"].to_numpy()
+    made: tuple[dict[Measure, Array], dict[Measure, Array]] = ({}, {})
+    for at, measure in enumerate(plan.sums):
+        for kind, into in zip("sv", made, strict=True):
+            into[measure] = np.zeros((len(places), count))
+            into[measure][place, piece] = found[f"{kind}{at}"].to_numpy()
+    return Cells(list(places), list(names.values()), *made, found["labels"][0].as_py() - len(places))

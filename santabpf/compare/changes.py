@@ -5,10 +5,11 @@ In: windows. Out: Found: changes, ranked, with the noise beside them. Never: dra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,10 +21,11 @@ from .measures import QUANTILES, Measure, Plan, plans, shown_label, telling
 from .rank import quantile_score, rate_scores
 from .window import Piece, Window, pieces
 
+_Answer = TypeVar("_Answer")
 #: Less than so many quiet pieces say nothing of how much quiet moments differ.
 LEAST_QUIET = 3
-#: Where they say nothing, a score must be above this to be called more than noise.
-BAR = 4.0
+#: A score must be above this to be called more than noise, however alike quiet moments are, or if nothing says so.
+BAR = 3.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Found(NamedTuple):
 
     changes: tuple[Change, ...]
     quiet: tuple[Change, ...]  # of the typical piece: score is its score
-    bar: float  # the score of the strongest of these
+    bar: float  # the score of the strongest of these, BAR at least
     notes: tuple[str, ...]
 
 
@@ -92,14 +94,13 @@ def find(
         asked = [stack.enter_context(Asked(rec, parts, count, limits)) for rec, parts in by_path.values()]
         known, notes = _tables(asked, count, wanted)
         for table in known:
-            for dimension in (*([""] if table.plan.has_whole else []), *table.plan.dimensions):
-                rows += _of_dimension(asked, table, dimension, notes)
+            rows += _of_table(asked, table, notes)
     return _ranked(_merged(rows), count - 1, notes)
 
 
 def _tables(asked: Sequence[Asked], count: int, wanted: set[str] | None) -> tuple[list[_Table], list[str]]:
     """The tables that were watched on both sides; a note for each that was not, and for each that lost rows."""
-    watched, lost = [one.watched() for one in asked], [one.lost() for one in asked]
+    watched, lost = _each(asked, Asked.watched), _each(asked, Asked.lost)
     nothing = np.zeros(count)
     out, notes = [], []
     missing: dict[str, list[str]] = {"the incident": [], "the good moment": []}
@@ -121,49 +122,63 @@ def _tables(asked: Sequence[Asked], count: int, wanted: set[str] | None) -> tupl
     return out, notes
 
 
-def _of_dimension(asked: Sequence[Asked], table: _Table, dimension: str, notes: list[str]) -> list[_Row]:
-    """All statistics of all labels of one dimension."""
-    holding = [one for one in asked if table.plan.table in one.query.tables]
-    cells = _together([one.cells(table.plan, dimension) for one in holding], holding, table.plan, dimension)
-    if cells.left_out > 0:
-        notes.append(f"{table.plan.table} has {format_count(cells.left_out)} more values of {dimension}, too small to "
-                     "be compared.")  # fmt: skip
-    out = []
+def _of_table(asked: Sequence[Asked], table: _Table, notes: list[str]) -> list[_Row]:
+    """All statistics of all labels of all dimensions of one table."""
+    plan = table.plan
+    holding = [one for one in asked if plan.table in one.query.tables]
+    dimensions = _together(_each(holding, lambda one: one.cells(plan)), holding, plan)
     turns = _turns(table)
-    for measure, sums in cells.sums.items():
-        scored = [rate_scores(sums, cells.variances[measure], table.seconds, one, rest) for one, rest in turns]
-        for at, shown in enumerate(_labels(dimension, cells)):
-            values = [(sums[at, one] / table.seconds[one], sums[at, rest].sum() / table.seconds[rest].sum())
-                      for one, rest in turns]  # fmt: skip
-            out.append(_row(table, measure, dimension, shown, values, [float(s[at]) for s in scored],
-                            tuple(np.round(sums[at], 3))))  # fmt: skip
-    for measure in table.plan.quantiles:
-        out += _of_quantile(holding, table, dimension, measure, cells)
+    out: list[_Row] = []
+    for dimension, cells in dimensions.items():
+        if cells.left_out:
+            notes.append(f"{plan.table} has {format_count(cells.left_out)} more values of {dimension}, too small to be "
+                         "compared.")  # fmt: skip
+        shown = _shown(dimension, cells)
+        for measure, sums in cells.sums.items():
+            scored = [rate_scores(sums, cells.variances[measure], table.seconds, one, rest) for one, rest in turns]
+            for at, label in enumerate(shown):
+                values = [(sums[at, one] / table.seconds[one], sums[at, rest].sum() / table.seconds[rest].sum())
+                          for one, rest in turns]  # fmt: skip
+                out.append(_row(table, measure, dimension, label, values, [float(s[at]) for s in scored],
+                                tuple(np.round(sums[at], 3))))  # fmt: skip
+    for same in {(m.column, m.weight): m for m in plan.quantiles}.values():
+        out += _of_lengths(holding, table, dimensions, same)
     return out
 
 
-def _of_quantile(
-    asked: Sequence[Asked], table: _Table, dimension: str, measure: Measure, cells: Cells
+def _of_lengths(
+    asked: Sequence[Asked], table: _Table, dimensions: dict[str, Cells], measure: Measure
 ) -> list[_Row]:
-    """A quantile of every label that has events enough on both sides."""
-    many = next(m for m in table.plan.sums if m.column == measure.weight)
-    counts = cells.sums[many]
-    least = np.minimum(counts[:, 0], counts[:, 1:].sum(axis=1))
-    most = [int(at) for at in np.argsort(-least, kind="stable")[:MOST_QUANTILES] if least[at] >= LEAST_EVENTS]
-    if not most:
+    """The quantiles of one column, of every label that has events enough on both sides."""
+    plan = table.plan
+    many = next(m for m in plan.sums if m.column == measure.weight)
+    wanted: dict[str, tuple[str, int]] = {}
+    for dimension, cells in dimensions.items():
+        counts = cells.sums[many]
+        least = np.minimum(counts[:, 0], counts[:, 1:].sum(axis=1))
+        most = [int(at) for at in np.argsort(-least, kind="stable")[:MOST_QUANTILES] if least[at] >= LEAST_EVENTS]
+        wanted |= {f"{dimension}={cells.labels[at]}": (dimension, at) for at in most}
+    if not wanted:
         return []
-    wanted = [str(cells.labels[at]) for at in most]
-    found = [one.histogram(table.plan, dimension, measure, wanted) for one in asked]
-    shown, share, turns = _labels(dimension, cells), QUANTILES[measure.kind], _turns(table)
-    out = []
-    for at, name in zip(most, wanted, strict=True):
+    found = _each(asked, lambda one: one.histograms(plan, measure, list(wanted)))
+    turns, out = _turns(table), []
+    for name, (dimension, at) in wanted.items():
         histogram = sum((each[name] for each in found), np.zeros_like(found[0][name]))
-        tried = [quantile_score(histogram, share, one, rest, bool(measure.weight)) for one, rest in turns]
-        if tried[0] is not None:
-            known = [each for each in tried if each is not None]
-            out.append(_row(table, measure, dimension, shown[at], [(new, old) for _, new, old in known],
-                            [score for score, _, _ in known], tuple(counts[at])))  # fmt: skip
+        label, counts = _shown(dimension, dimensions[dimension])[at], dimensions[dimension].sums[many][at]
+        for each in (m for m in plan.quantiles if (m.column, m.weight) == (measure.column, measure.weight)):
+            share, coarse = QUANTILES[each.kind], bool(each.weight)
+            tried = [quantile_score(histogram, share, one, rest, coarse) for one, rest in turns]
+            if tried[0] is not None:
+                known = [one for one in tried if one is not None]
+                out.append(_row(table, each, dimension, label, [(new, old) for _, new, old in known],
+                                [score for score, _, _ in known], tuple(counts)))  # fmt: skip
     return out
+
+
+def _each(asked: Sequence[Asked], ask: Callable[[Asked], _Answer]) -> list[_Answer]:
+    """The answers of all recordings; each has a process of its own, so they are asked at once."""
+    with ThreadPoolExecutor(len(asked)) as pool:
+        return list(pool.map(ask, asked))
 
 
 def _turns(table: _Table) -> list[tuple[int, list[int]]]:
@@ -193,35 +208,36 @@ def _doubt(table: _Table, measure: Measure, change: float) -> str:
     return f"events were lost in {rest}"
 
 
-def _labels(dimension: str, cells: Cells) -> list[str]:
-    """For people: the name itself where the label stands for one only."""
-    return ["" if not dimension else shown_label(dimension, least if least == most else value)
-            for value, (least, most) in zip(cells.labels, cells.names, strict=True)]  # fmt: skip
+def _shown(dimension: str, cells: Cells) -> list[str]:
+    """Labels for people: the name itself where the label stands for one only."""
+    return ["" if not dimension else shown_label(dimension, least if least == most else label)
+            for label, (least, most) in zip(cells.labels, cells.names, strict=True)]  # fmt: skip
 
 
-def _together(found: list[Cells], asked: Sequence[Asked], plan: Plan, dimension: str) -> Cells:
+def _together(found: list[dict[str, Cells]], asked: Sequence[Asked], plan: Plan) -> dict[str, Cells]:
     """The cells of all recordings as one. What one recording left out and another has is asked for again."""
-    everything = list(dict.fromkeys(label for cells in found for label in cells.labels))
-    if len(found) > 1:
-        found = [
-            one.cells(plan, dimension, [str(label) for label in everything])
-            if cells.left_out and set(everything) - set(cells.labels) else cells
-            for one, cells in zip(asked, found, strict=True)
-        ]  # fmt: skip
-    places = {label: at for at, label in enumerate(everything)}
-    names: dict[Any, tuple[Any, Any]] = {}
-    shape = (len(everything), asked[0].count)
-    sums, variances = ({m: np.zeros(shape) for m in plan.sums} for _ in range(2))
-    for cells in found:
-        at = [places[label] for label in cells.labels]
-        for label, (least, most) in zip(cells.labels, cells.names, strict=True):
-            one, other = names.get(label, (least, most))
-            names[label] = min(one, least), max(other, most)
-        for measure in plan.sums if cells.labels else ():
-            sums[measure][at] += cells.sums[measure]
-            variances[measure][at] += cells.variances[measure]
-    return Cells(everything, [names[label] for label in everything], sums, variances,
-                 max(cells.left_out for cells in found))  # fmt: skip
+    dimensions = list(dict.fromkeys(d for cells in found for d in cells))
+    every = {d: list(dict.fromkeys(label for cells in found if d in cells for label in cells[d].labels))
+             for d in dimensions}  # fmt: skip
+    left_out = {d: max(cells[d].left_out for cells in found if d in cells) for d in dimensions}
+    if len(found) > 1 and any(left_out.values()):
+        wanted = [f"{d}={label}" for d, labels in every.items() for label in labels]
+        found = _each(asked, lambda one: one.cells(plan, wanted))
+    out = {}
+    for d, labels in every.items():
+        places = {label: at for at, label in enumerate(labels)}
+        names: dict[str, tuple[str, str]] = {}
+        sums, variances = ({m: np.zeros((len(labels), asked[0].count)) for m in plan.sums} for _ in range(2))
+        for cells in (each[d] for each in found if d in each):
+            at = [places[label] for label in cells.labels]
+            for label, (least, most) in zip(cells.labels, cells.names, strict=True):
+                one, other = names.get(label, (least, most))
+                names[label] = min(one, least), max(other, most)
+            for measure in plan.sums:
+                sums[measure][at] += cells.sums[measure]
+                variances[measure][at] += cells.variances[measure]
+        out[d] = Cells(labels, [names[label] for label in labels], sums, variances, left_out[d])
+    return out
 
 
 def _merged(rows: Iterable[_Row]) -> list[_Row]:
@@ -252,7 +268,7 @@ def _ranked(rows: list[_Row], quiet_pieces: int, notes: list[str]) -> Found:
                 score=row.scores[typical], doubt="")
         for row in rows if len(row.scores) > typical
     ]  # fmt: skip
-    return Found(tuple(changes), tuple(sorted(quiet, key=_order)), tops[typical], tuple(dict.fromkeys(notes)))
+    return Found(tuple(changes), tuple(sorted(quiet, key=_order)), max(BAR, tops[typical]), tuple(dict.fromkeys(notes)))
 
 
 def _order(change: Change) -> tuple[Any, ...]:

@@ -76,6 +76,7 @@ class Plan:
 
     table: str
     dimensions: tuple[str, ...]
+    flags: tuple[str, ...]  # those dimensions that are yes or no
     sums: tuple[Measure, ...]  # count, sum, level
     quantiles: tuple[Measure, ...]
     has_whole: bool  # do its rows add up to a whole? Those of cgroups hold one another
@@ -115,7 +116,8 @@ def plan(table: Table) -> Plan:
     spread += [(c, weight) for c in columns if c.kind == "log2" and weight]
     quantiles = [Measure(kind, c.name, c.unit, w) for c, w in spread for kind in QUANTILES]
     return Plan(
-        table.name, tuple((["comm"] if finds_comm else []) + dimensions), tuple(sums), tuple(quantiles),
+        table.name, tuple((["comm"] if finds_comm else []) + dimensions),
+        tuple(c.name for c in columns if c.kind == "bool" and c.name in dimensions), tuple(sums), tuple(quantiles),
         table.source != "proc" or not dimensions, is_events, finds_comm,
     )  # fmt: skip
 
@@ -132,15 +134,11 @@ def telling(dimension: str) -> int:
     return len(_TELLING) + (not dimension) + dimension.startswith(("was_", "is_", "cpu_", "uid"))
 
 
-def shown_label(dimension: str, value: object) -> str:
-    """A value of a dimension for people: ENOSPC (28), SIGKILL (9), yes; texts stay as they are."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        name = ""
-        if dimension.endswith(("error", "errno")):
-            name = errno.errorcode.get(abs(value), "")
-        elif dimension.endswith("signal"):
-            name = signal.Signals(value).name if value in set(signal.Signals) else ""
-        return f"{name} ({value})" if name else str(value)
-    return str(value)
+def shown_label(dimension: str, label: str) -> str:
+    """A label for people: ENOSPC (28), SIGKILL (9); others stay as they are."""
+    name = ""
+    if dimension.endswith(("error", "errno")) and label.lstrip("-").isdecimal():
+        name = errno.errorcode.get(abs(int(label)), "")
+    elif dimension.endswith("signal") and label.isdecimal() and int(label) in set(signal.Signals):
+        name = signal.Signals(int(label)).name
+    return f"{name} ({label})" if name else label
