@@ -17,7 +17,9 @@ from santabpf.tables import frame_tables, table_schema
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def by_chance(seed: int, seconds: int, a_second: float, row: Mapping[str, Any], start: int = START) -> list[dict[str, Any]]:
+def by_chance(
+    seed: int, seconds: int, a_second: float, row: Mapping[str, Any], start: int = START
+) -> list[dict[str, Any]]:
     """Rows like this one, as events that come by chance: so many a second on average."""
     rng, out, at = random.Random(seed), [], float(start)
     while (at := at + rng.expovariate(a_second) * S) < start + seconds * S:
@@ -32,7 +34,7 @@ def moment(path: Path, seconds: int, rows: Rows, probes: Sequence[str] = (), sta
     info = {
         "nodes": {"node-1": {"kernel": "6.18", "machine": "x86_64", "cpus": 2, "clock_tick_hz": 100, "page_bytes": 4096,
                              "memory_bytes": 4 << 30, "boot_id": "0" * 32, "cgroup_version": 2}},
-        "probes": {name: {"params": {"hz": 49} if name == "profile" else {}, "state": "on", "why": None} for name in needed},
+        "probes": {name: {"params": {"hz": 49}, "state": "on", "why": None} for name in needed},
         "scenarios": [], "created_ns": start,
     }
     watched = [(table.name, name) for name in needed for table in get_probe(name).tables]

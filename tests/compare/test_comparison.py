@@ -14,6 +14,7 @@ import santabpf as sb
 from santabpf.compare import Comparison, compare
 from santabpf.errors import BadUsage, MissingTable
 
+PROBES = ["exec", "dns", "file_io", "processes"]
 COMMANDS = [f"job-{name}" for name in ("backup", "mail", "web", "sync", "cron", "index")]
 
 
@@ -23,27 +24,29 @@ def usual(seed: int, seconds: int, start: int = START) -> dict[str, list[dict[st
     for at, comm in enumerate(COMMANDS):
         rows["exec"] += by_chance(seed * 10 + at, seconds, 1 + 2 * at, {"comm": comm, "uid": at % 2}, start)
         rows["dns"] += by_chance(seed * 20 + at, seconds, 3, {
-            "comm": comm, "rcode": 0, "server_ip": "10.0.0.2", "waited_ns": lambda rng: int(2 * MS * rng.lognormvariate(0, 0.6)),
+            "comm": comm, "rcode": 0, "server_ip": "10.0.0.2",
+            "waited_ns": lambda rng: int(2 * MS * rng.lognormvariate(0, 0.6)),
         }, start)
         rows["processes"].append({"ts_ns": start, "tgid": 100 + at, "start_ns": 10 * MS * (at + 1), "comm": comm})
     rng = random.Random(seed)
     for second in range(seconds):
         for at in range(len(COMMANDS)):
             rows["file_io"].append({
-                "ts_ns": start + (second + 1) * S, "span_ns": S, "tgid": 100 + at, "start_ns": 10 * MS * (at + 1), "op": "read",
-                "name": f"data.{at}", "calls": rng.randrange(80, 120), "data_bytes": rng.randrange(8 << 20, 12 << 20),
-                "total_ns": 20 * MS, "errors": 0, "inode": at, "major": 8, "minor": 1,
+                "ts_ns": start + (second + 1) * S, "span_ns": S, "tgid": 100 + at, "start_ns": 10 * MS * (at + 1),
+                "op": "read", "name": f"data.{at}", "calls": rng.randrange(80, 120),
+                "data_bytes": rng.randrange(8 << 20, 12 << 20), "total_ns": 20 * MS, "errors": 0, "inode": at,
+                "major": 8, "minor": 1,
             })
     return rows
 
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return moment(tmp_path_factory.mktemp("quiet") / "monday", 40, usual(1, 40), ["exec", "dns", "file_io", "processes"])
+    return moment(tmp_path_factory.mktemp("quiet") / "monday", 40, usual(1, 40), PROBES)
 
 
 def against(quiet: Path, folder: Path, rows: Rows, seconds: int = 12, **options: Any) -> Comparison:
-    return compare(moment(folder / "friday", seconds, rows, ["exec", "dns", "file_io", "processes"]), quiet, **options)
+    return compare(moment(folder / "friday", seconds, rows, PROBES), quiet, **options)
 
 
 def test_two_quiet_moments_are_alike(quiet: Path, tmp_path: Path) -> None:
@@ -109,7 +112,7 @@ def test_one_or_two_events_are_no_change(quiet: Path, tmp_path: Path) -> None:
 def test_seconds_that_were_not_watched_do_not_count(quiet: Path, tmp_path: Path) -> None:
     rows = {name: [row for row in each if row["ts_ns"] <= START + 6 * S] for name, each in usual(2, 12).items()}
     rows["exec"].append({"ts_ns": START + 6 * S - 1, "comm": "the-last"})
-    found = compare(moment(tmp_path / "friday", 6, rows, ["exec", "dns", "file_io", "processes"]), quiet)
+    found = compare(moment(tmp_path / "friday", 6, rows, PROBES), quiet)
     assert found.beyond == ()
 
 
@@ -134,17 +137,18 @@ def test_errors_and_signals_are_named(tmp_path: Path) -> None:
         return moment(path, 10, {"fork_failed": rows, "exec_failed": rows})
 
     found = compare(failing(tmp_path / "friday", 50), failing(tmp_path / "monday", 5))
-    assert "errno ENOSPC (28)" in {f"{c.dimension} {c.label}" for c in found.changes} | {a for c in found.changes for a in c.also}
+    shown = {f"{c.dimension} {c.label}" for c in found.changes} | {also for c in found.changes for also in c.also}
+    assert "errno ENOSPC (28)" in shown
 
 
 def test_lost_events_are_said_and_may_be_all_there_is_to_a_change(quiet: Path, tmp_path: Path) -> None:
     lossy = {**usual(1, 40), "loss": [
-        {"ts_ns": START + at * S, "span_ns": S, "table": "exec", "reserve_failed": 500, "map_full": 0, "buffer_dropped": 0}
+        {"ts_ns": START + at * S, "span_ns": S, "table": "exec", "reserve_failed": 500, "map_full": 0}
         for at in range(1, 40)]}  # fmt: skip
-    monday = moment(tmp_path / "monday", 40, lossy, ["exec", "dns", "file_io", "processes"])
+    monday = moment(tmp_path / "monday", 40, lossy, PROBES)
     rows = usual(2, 12)
     rows["exec"] += by_chance(99, 12, 23, {"comm": "cryptominer"})
-    friday = moment(tmp_path / "friday", 12, rows, ["exec", "dns", "file_io", "processes"])
+    friday = moment(tmp_path / "friday", 12, rows, PROBES)
     found = compare(friday, monday)
     assert any(note.startswith("exec lost events: 0 in the incident, 19 500 in") for note in found.notes)
     planted = next(c for c in found.beyond if c.label == "cryptominer")
@@ -165,7 +169,7 @@ def test_a_table_that_only_one_side_has_is_said(quiet: Path, tmp_path: Path) -> 
 def test_two_windows_of_one_recording(tmp_path: Path) -> None:
     rows = usual(4, 40)
     rows["exec"] += by_chance(9, 10, 30, {"comm": "storm"}, START + 30 * S)
-    rec = sb.open(moment(tmp_path / "friday", 40, rows, ["exec", "dns", "file_io", "processes"]))
+    rec = sb.open(moment(tmp_path / "friday", 40, rows, PROBES))
     found = compare(sb.window(rec, "30s", "40s"), sb.window(rec, "0s", "30s"), tables=["exec"])
     assert found.beyond[0].label == "storm"
     assert {c.table for c in found.changes} == {"exec"}
@@ -177,8 +181,8 @@ def test_two_windows_of_one_recording(tmp_path: Path) -> None:
 
 
 def test_several_good_moments_tell_more_of_the_noise(quiet: Path, tmp_path: Path) -> None:
-    friday = moment(tmp_path / "friday", 12, usual(2, 12), ["exec", "dns", "file_io", "processes"])
-    tuesday = moment(tmp_path / "tuesday", 12, usual(3, 12), ["exec", "dns", "file_io", "processes"])
+    friday = moment(tmp_path / "friday", 12, usual(2, 12), PROBES)
+    tuesday = moment(tmp_path / "tuesday", 12, usual(3, 12), PROBES)
     found = compare(friday, [quiet, tuesday])
     assert [w.seconds for w in found.good] == [40, 12]
     assert found.beyond == ()
