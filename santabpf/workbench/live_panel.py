@@ -40,19 +40,19 @@ def live(
     scenarios: Iterable[str] = (),
     duration: str | int | float | None = "5m",
     *,
-    out: str | Path | None = None,
+    folder: str | Path = "recordings",
     start: bool = False,
-    **ssh: Any,
+    **options: Any,
 ) -> LivePanel:
     """A panel that records a node and judges it while it does so.
 
-    node       "local", or what ssh would take         scenarios  their names; none: all
-    duration   "30s", "5m"; None: until stopped        out        the new folder; None: recordings/<node>-<UTC time>
-    start      begin at once                           ssh        as for record()
+    node       "local", or what ssh would take       scenarios  their names; none: all
+    duration   "30s", "5m"; None: until stopped      folder     where the recording goes, as <node>-<UTC time>
+    start      begin at once                         options    `out` and those of record(): see LiveSession
 
     Its .session does all of this without a panel.
     """
-    panel = LivePanel(LiveSession(node, scenarios, duration, out=out, **ssh))
+    panel = LivePanel(LiveSession(node, scenarios, duration, folder=folder, **options))
     if start:
         panel.start()
     return panel

@@ -58,8 +58,9 @@ class LiveSession:
     """A node, and what is done with it. Attributes may be set while nothing runs.
 
     node       "local", or what ssh would take       scenarios  their names; none: all
-    duration   "30s", "5m"; None: until stopped      out        the new folder; None: recordings/<node>-<UTC time>
-    ssh        as for record()
+    duration   "30s", "5m"; None: until stopped      folder     where the recording goes, as <node>-<UTC time>; also
+    ssh        as for record()                                  found one folder up, as notebooks stand beside it
+    out        the recording's own folder, instead
     checked    what the last check() found           hindered   sentences: which scenario can't be told there, and why
     recording  the last recording, and its result; None until it is over
     """
@@ -70,10 +71,12 @@ class LiveSession:
         scenarios: Iterable[str] = (),
         duration: str | int | float | None = "5m",
         *,
+        folder: str | Path = "recordings",
         out: str | Path | None = None,
         **ssh: Any,
     ) -> None:
-        self.node, self.scenarios, self.duration, self.out, self.ssh = node, tuple(scenarios), duration, out, ssh
+        self.node, self.scenarios, self.duration, self.ssh = node, tuple(scenarios), duration, ssh
+        self.folder, self.out = folder, out
         self.state: State = "idle"
         self.message = "Nothing has been recorded yet."
         self.checked: CheckResult | None = None
@@ -215,13 +218,17 @@ class LiveSession:
                     self.message = f"Recording {self.node}."
 
         recording, result = watch(
-            self.node, [s.name for s in chosen], duration, out=self.out, on_alarm=tell, on_second=see, stop=stop,
-            progress=False, **self.ssh,
+            self.node, [s.name for s in chosen], duration, out=self.out, into=self._place(), on_alarm=tell,
+            on_second=see, stop=stop, progress=False, **self.ssh,
         )  # fmt: skip
         with self._lock:
             self.recording, self.result = recording, result
             meter.conclude(result)
         self._say("over", _ending(recording))
+
+    def _place(self) -> Path:
+        beside = Path("..") / self.folder
+        return beside if beside.is_dir() and not Path(self.folder).is_dir() else Path(self.folder)
 
     def _finished(self) -> Recording:
         if self.is_running:
