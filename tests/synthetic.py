@@ -135,8 +135,8 @@ def record(
         "scenarios": ["short_lived_jobs"], "created_ns": START,
     }
     made["metrics"], made["process_cpu"] = _living(made["exit"])
-    made["clock"] = pa.table(
-        {"ts_ns": [START], "against": ["node"], "offset_ns": [1], "error_ns": [1500], "epoch": [0]})
+    made.setdefault("clock", pa.table(
+        {"ts_ns": [START], "against": ["node"], "offset_ns": [1], "error_ns": [1500], "epoch": [0]}))
     watched = [(name, probe) for probe in info["probes"] for name in (t.name for t in get_probe(probe).tables)]
     made["coverage"] = pa.Table.from_pylist([
         {"ts_ns": START + (second + 1) * S, "span_ns": S, "probe": probe, "table": name, "late": 0,

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ..replay import Result
     from ..verdict import Verdict
 
-_META = re.compile(r'<meta name="santabpf-report" content="([^"]*)">')
+#: nbconvert writes a tag's attributes in the order of their names.
+_META = re.compile(r'<meta content="([^"]*)" name="santabpf-report"/?>')
 #: The facts stand in this many first characters of a page.
 HEAD = 1 << 20
 STATES = ("failed", "fired", "cannot_tell", "quiet")

@@ -182,7 +182,7 @@ def test_a_place_with_braces_quotes_and_spaces_works(
 
 
 @pytest.mark.parametrize(("out", "why"), [
-    ("missing/x.html", "does not exist"), ("x.pdf", "one HTML file"), ("folder.html", "is a folder")])
+    ("missing/x.html", "does not exist"), ("x.doc", "ends in .html"), ("folder.html", "is a folder")])
 def test_a_place_that_can_hold_no_report_is_refused(recording: Recording, tmp_path: Path, out: str, why: str) -> None:
     (tmp_path / "folder.html").mkdir()
     with pytest.raises(BadUsage, match=why):
