@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "postmortem": {"charts", "display", "errors", "recording", "replay", "scenarios", "units", "verdict"},
     "report": {"display", "errors", "recording", "replay", "scenarios", "shipped", "units", "verdict", "whole"},
     "workbench": {
-        "charts", "check", "display", "errors", "places", "postmortem", "probes", "recording", "replay", "report",
+        "charts", "check", "compare", "display", "errors", "places", "postmortem", "probes", "recording", "replay", "report",
         "scenarios", "shipped", "tables", "units", "verdict", "watch",
     },
     # whole ways

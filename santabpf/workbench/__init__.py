@@ -4,6 +4,7 @@
     lens.py           a view as SQL over each table             panels/  what is shown of a view, one file each
     ranking.py        who has most, over several tables         part.py  a piece of a panel, and what a click stands for
     library.py        the recordings of a folder                times.py moments as people type them
+    moments.py, comparing.py     two moments chosen and compared: pure, and as widgets
     told.py           an investigation in a notebook, without widgets
     app.py            all of it as one widget, of panel_view.py, findings_box.py, controls.py
     chart.py, flame.py, pane.py  a figure, a flame graph, words and tables as live widgets
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 from .app import Workbench, investigate
 from .chart import Chart
+from .comparing import Comparing, comparing
 from .flame import FlameGraph
 from .investigation import Investigation
 from .live_panel import live
@@ -29,6 +31,6 @@ from .told import findings, restored, show
 from .view import Filter, Finding, View, Window
 
 __all__ = [
-    "Chart", "Filter", "Finding", "FlameGraph", "Investigation", "LiveSession", "Pane", "Player", "View", "Window",
-    "Workbench", "findings", "investigate", "live", "play", "restored", "show",
+    "Chart", "Comparing", "Filter", "Finding", "FlameGraph", "Investigation", "LiveSession", "Pane", "Player", "View", "Window",
+    "Workbench", "comparing", "findings", "investigate", "live", "play", "restored", "show",
 ]
