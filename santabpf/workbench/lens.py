@@ -12,6 +12,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ..display.escape import shorten
+from ..display.flame import LONGEST_NAME
 from ..replay import Query
 from ..replay.stacks import WEIGHTS, stacks
 from .view import Filter, View
@@ -79,7 +81,9 @@ class Lens:
                        start_ns=only.start_ns if only else None)
         for a_filter in view.filters:
             if a_filter.kind == "frame":
-                keep = [a_filter.value in frames for frames in found["frames"].to_pylist()]
+                names = pc.unique(pc.list_flatten(found["frames"])).to_pylist()
+                shown = {name: shorten(name, LONGEST_NAME) for name in names}  # as a click says it
+                keep = [any(shown[name] == a_filter.value for name in frames) for frames in found["frames"].to_pylist()]
                 found = found.filter(pa.array(keep, pa.bool_()))
             elif a_filter.kind == "command":
                 found = found.filter(pc.equal(found["comm"], a_filter.value))

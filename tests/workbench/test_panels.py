@@ -1,0 +1,235 @@
+"""Every panel: what it shows of a view, that its clicks lead somewhere, and that bad input gets a sentence."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import busy_node
+import numpy as np
+import pyarrow as pa
+import pytest
+import synthetic
+from busy_node import BACKUP, OTHER_PEER, PEER, SHOP
+from synthetic import HOSTILE, MS, START, S
+
+from santabpf.display import Figure, Flame, Words
+from santabpf.display.escape import html_text, visible
+from santabpf.errors import BadUsage
+from santabpf.recording import Writer
+from santabpf.workbench import Filter, Investigation, Window
+from santabpf.workbench.panels import GROUPS, all_panels, draw
+from santabpf.workbench.part import Part, step_ns
+from santabpf.workbench.view import View
+
+SHOPPING = Filter("process", "shop", "node-1", SHOP["tgid"], SHOP["start_ns"])
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return busy_node.record(tmp_path_factory.mktemp("busy") / "friday")
+
+
+@pytest.fixture(scope="module")
+def held(busy: Path) -> Iterator[Investigation]:
+    made = Investigation(busy, sidecar=None)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def looked(held: Investigation) -> Investigation:
+    """The busy node, looked at as a whole; its process that answers queries is the same for all tests."""
+    held.view, held.against = View(held.everything), None
+    return held
+
+
+def table(parts: list[Part]) -> list[list[str]]:
+    """The rows of the only table."""
+    (part,) = parts
+    assert isinstance(part.shown, Words)
+    return [[cell[0] if isinstance(cell, tuple) else str(cell) for cell in row] for row in part.shown.blocks[0].rows]
+
+
+def text(parts: list[Part]) -> str:
+    return " ".join(str(part.shown) for part in parts)
+
+
+def test_panels_are_found_by_being_there_each_in_a_tab() -> None:
+    assert list(all_panels())[:3] == ["overview", "verdicts", "signals"]
+    assert {panel.group for panel in all_panels().values()} == {"overview", *GROUPS}
+
+
+def test_files_are_ranked_with_their_calls_data_and_time(looked: Investigation) -> None:
+    assert table(draw(looked, "files"))[0][:4] == ["orders.db", "610 ms", "310", "1.21 MiB"]
+    assert looked.panel("files")[0].picks == [Filter("file", "orders.db")]
+    looked.only(Filter("process", "backup", "node-1", BACKUP["tgid"], BACKUP["start_ns"]))
+    assert table(draw(looked, "files"))[0][:3] == ["orders.db", "10 ms", "10"]
+
+
+def test_peers_and_connections_follow_the_window(looked: Investigation) -> None:
+    assert [row[:2] for row in table(draw(looked, "peers"))] == [[OTHER_PEER, "15"], [PEER, "15"]]
+    looked.look(START, START + 10 * S)
+    assert [row[:3] for row in table(draw(looked, "peers"))] == [[PEER, "10", "2"]]
+    (part,) = draw(looked, "connections")
+    assert "10 connections in this window, of which 2 did not end in order" in str(part.shown)
+    assert part.picks[0] == SHOPPING
+
+
+def test_failed_calls_name_the_error_and_the_process(looked: Investigation) -> None:
+    looked.look(START + 3 * S, START + 6 * S)
+    (part,) = draw(looked, "errors")
+    assert table([part]) == [["shop", "7001", "openat", "ENOENT: No such file or directory", "69"]]
+    assert part.picks == [SHOPPING]
+
+
+def test_processes_are_commands_until_one_is_chosen(looked: Investigation) -> None:
+    (part,) = draw(looked, "processes")
+    commands = [row[0] for row in table([part])]
+    assert {"bzip2", "dd", "shop", "backup"} <= set(commands)
+    assert part.picks[commands.index("shop")] == Filter("command", "shop")
+    looked.only(Filter("command", "shop"))
+    (part,) = draw(looked, "processes")
+    assert part.picks == [SHOPPING]
+
+
+def test_the_tree_holds_who_started_or_ended_in_the_window(looked: Investigation) -> None:
+    (part,) = draw(looked, "tree")
+    names = {pick.value for pick in part.picks}
+    assert {"cron", "backup.sh", "bzip2"} <= names
+    assert len(part.picks) == len(part.shown.boxes)
+    bzip2 = next(pick for pick in part.picks if pick.value == "bzip2")
+    looked.only(bzip2)
+    (part,) = draw(looked, "tree")
+    assert {pick.value for pick in part.picks} == {"bzip2"}
+    assert part.picks[-1] == bzip2
+
+
+def test_a_flame_graph_and_a_difference_have_the_samples_of_their_windows(looked: Investigation) -> None:
+    (part,) = draw(looked, "flames")
+    assert isinstance(part.shown, Flame)
+    assert sum(frame.value for frame in part.shown.frames) == 30 * 49 + 70
+    looked.compare_with(Window(START, START + 10 * S))
+    looked.look(START + 20 * S, START + 30 * S)
+    (part,) = draw(looked, "flames")
+    assert part.shown.compared
+    by_name = {frame.name: frame for frame in part.shown.frames}
+    assert (by_name["compress"].before, by_name["compress"].value) == (0, 70)
+    assert "difference" in part.heading
+
+
+def test_heat_maps_count_what_took_how_long(looked: Investigation) -> None:
+    looked.look(START, START + 15 * S)
+    parts = {part.heading: part for part in draw(looked, "latency")}
+    connect = parts["To connect"].shown
+    assert isinstance(connect, Figure)
+    hover = [cell for row in connect.spec["data"][0]["text"] for cell in row if cell]
+    assert hover == ["1 connections of 2.1 ms to 4.19 ms"] * 15
+    looked.only(SHOPPING)
+    parts = {part.heading: part for part in draw(looked, "latency")}
+    assert "Waits for a CPU, the long ones" in text(list(parts.values()))  # the histogram does not tell whose they are
+
+
+def test_the_overview_is_always_the_whole_and_veils_what_is_outside(looked: Investigation) -> None:
+    assert "shapes" not in draw(looked, "overview")[0].shown.spec["layout"] or not any(
+        shape["yref"] == "paper" for shape in draw(looked, "overview")[0].shown.spec["layout"]["shapes"])
+    looked.look(START + 5 * S, START + 9 * S)
+    spec = draw(looked, "overview")[0].shown.spec
+    veils = [shape for shape in spec["layout"]["shapes"] if shape.get("yref") == "paper"]
+    assert [(shape["x0"][11:19], shape["x1"][11:19]) for shape in veils] == [
+        ("12:00:00", "12:00:05"), ("12:00:09", "12:00:30")]
+    assert sum(sum(_numbers(trace["y"])) for trace in spec["data"] if trace["type"] == "bar") == 23  # lost, as planted
+
+
+def _numbers(array: dict[str, str]) -> list[float]:
+    return np.frombuffer(base64.b64decode(array["bdata"]), dtype=array["dtype"]).tolist()
+
+
+def test_a_click_on_an_alarm_is_the_time_it_was_on() -> None:
+    looked = Investigation("recordings/short_lived_jobs", sidecar=None)
+    (part,) = draw(looked, "overview")
+    assert any("being judged" in note["text"] for note in part.shown.spec["layout"]["annotations"])
+    assert looked.verdicts()[0].state == "fired"
+    (part,) = draw(looked, "overview")
+    span = part.picks[0]
+    assert isinstance(span, Window)
+    assert looked.everything.start_ns <= span.start_ns < span.end_ns <= looked.everything.end_ns
+    looked.close()
+
+
+def test_no_hostile_name_is_markup_in_any_panel(tmp_path: Path) -> None:
+    looked = Investigation(busy_node.record(tmp_path / "evil", hostile=True), sidecar=None)
+    for name in all_panels():
+        for part in draw(looked, name):
+            if isinstance(part.shown, Figure):
+                shown = json.dumps([part.shown.spec["data"], part.shown.spec["layout"]], ensure_ascii=False)
+            else:
+                shown = part.shown.html()
+            for evil in ("<script>alert", "<a href=x>", "\x1b[31m", "\u202e"):
+                assert evil not in shown, name
+        if name in ("files", "errors", "connections"):
+            assert html_text(visible(HOSTILE[1 if name == "files" else 0])) in shown
+    looked.close()
+
+
+def test_a_missing_table_is_a_sentence_that_says_how_to_record_it() -> None:
+    looked = Investigation("recordings/disk_full_quiet_fits", sidecar=None)
+    for name in ("peers", "connections", "flames"):
+        assert "Nothing is known of" in text(draw(looked, name))
+        assert "santabpf record NODE --probe " in text(draw(looked, name))
+    looked.close()
+
+
+def test_a_window_without_events_is_a_sentence_or_an_empty_picture_in_every_panel(looked: Investigation) -> None:
+    looked.look(START + 1, START + 2)
+    for name in all_panels():
+        assert draw(looked, name)
+
+
+def test_an_empty_recording_is_a_sentence_in_every_panel(tmp_path: Path) -> None:
+    with Writer(tmp_path / "empty", info={"nodes": {}, "probes": {}}):
+        pass
+    looked = Investigation(tmp_path / "empty", sidecar=None)
+    for name in all_panels():
+        (part,) = draw(looked, name)
+        assert str(part.shown)
+        assert not part.picks
+    looked.close()
+
+
+def test_a_part_that_is_broken_is_a_sentence(busy: Path, tmp_path: Path) -> None:
+    shutil.copytree(busy, tmp_path / "cut")
+    victim = next((tmp_path / "cut" / "tcp").rglob("*.parquet"))
+    victim.write_bytes(victim.read_bytes()[:-7])
+    looked = Investigation(tmp_path / "cut", sidecar=None)
+    assert "part-" in text(draw(looked, "peers"))
+    assert table(draw(looked, "files"))
+    looked.close()
+
+
+def test_a_panel_that_is_not_there_is_bad_usage(looked: Investigation) -> None:
+    with pytest.raises(BadUsage, match="did you mean 'files'"):
+        looked.panel("filez")
+
+
+def test_columns_of_a_picture_are_never_too_many() -> None:
+    for span in (1, MS, S, 59 * S, 3600 * S, 40 * 86_400 * S):
+        step = step_ns(span, 200)
+        assert step >= S
+        assert span <= 200 * step
+
+
+def test_more_processes_than_can_be_drawn_leave_those_that_took_most(tmp_path: Path) -> None:
+    rows = [{"ts_ns": START + S + n * 1000, "start_ns": START, "tgid": 10_000 + n, "pstart_ns": 10 * MS, "ptgid": 1,
+             "node": "node-1", "lifetime_ns": MS, "cpu_ns": n, "code": 0, "signal": 0, "comm": f"job{n}"}
+            for n in range(5000)]
+    made = synthetic.record(tmp_path / "many", jobs=0, more={"exit": pa.Table.from_pylist(rows)})
+    looked = Investigation(made, sidecar=None)
+    (part,) = draw(looked, "tree")
+    drawn = {pick.tgid for pick in part.picks}
+    assert 14_999 in drawn
+    assert 10_000 not in drawn
+    looked.close()
