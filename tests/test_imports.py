@@ -47,8 +47,8 @@ MAY_IMPORT = {
     "postmortem": {"charts", "display", "errors", "recording", "replay", "scenarios", "units", "verdict"},
     "report": {"display", "errors", "recording", "replay", "scenarios", "shipped", "units", "verdict", "whole"},
     "workbench": {
-        "charts", "check", "compare", "display", "errors", "places", "postmortem", "probes", "recording", "replay", "report",
-        "scenarios", "shipped", "tables", "units", "verdict", "watch",
+        "charts", "check", "compare", "display", "errors", "places", "postmortem", "probes", "recording", "replay",
+        "report", "scenarios", "shipped", "tables", "units", "verdict", "watch",
     },
     # whole ways
     "lab": {"errors", "shipped"},

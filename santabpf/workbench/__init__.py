@@ -31,6 +31,6 @@ from .told import findings, restored, show
 from .view import Filter, Finding, View, Window
 
 __all__ = [
-    "Chart", "Comparing", "Filter", "Finding", "FlameGraph", "Investigation", "LiveSession", "Pane", "Player", "View", "Window",
-    "Workbench", "comparing", "findings", "investigate", "live", "play", "restored", "show",
+    "Chart", "Comparing", "Filter", "Finding", "FlameGraph", "Investigation", "LiveSession", "Pane", "Player", "View",
+    "Window", "Workbench", "comparing", "findings", "investigate", "live", "play", "restored", "show",
 ]
