@@ -35,6 +35,12 @@ class Cgroups:
         self._sent = {key for key, _ in whole}
         return [b"".join(new[i : i + _ROWS]) for i in range(0, len(new), _ROWS)]
 
+    @property
+    def left_out(self) -> int:
+        """How often one was met for which there was no room: rows of it have an id and no path."""
+        (count,) = struct.unpack("<Q", kernel.map_lookup(self._met_fd, b"\1\0\0\0", 8) or bytes(8))
+        return int(count)
+
     def make_room(self) -> None:
         """Where half of the map is full, delete what has been sent; who is met again is written down again."""
         if len(self._sent) > self._entries // 2:

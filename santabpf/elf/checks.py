@@ -28,7 +28,9 @@ def trouble(code: str, message: str, what_to_do: str = "", *, probe: str | None 
 
 
 def examine(plan: dict) -> list:
-    """Every obstacle that can be seen without loading a program."""
+    """Every obstacle that can be seen without loading a program; where none is to be loaded, nothing is in the way."""
+    if "core" not in plan:
+        return []
     found = [_machine(), _version(), _types(), _rights(), _lockdown(), _bcc(), _memory(plan)]
     return [t for t in found if t]
 

@@ -265,7 +265,7 @@ class Recorder:
         self._read_procs(out, first=False)
         self._send_cgroups(out)
         out.message(wire.TICK, time.monotonic_ns(), self._ticker.tick(out, self._selfcheck, ping))
-        self._say_if_tree_is_full(out)
+        self._say_what_is_full(out)
         out.flush()
 
     def finish(self, out: Output, ping: tuple) -> None:
@@ -298,14 +298,21 @@ class Recorder:
                 self._cgroups.forget()
         self._cgroups.make_room()
 
-    def _say_if_tree_is_full(self, out: Output) -> None:
-        if self._scope.mode != TREE or any(t["code"] == "scope_full" for t in self.troubles):
-            return
-        value = kernel.map_lookup(self._core["santa_tree_full"], b"\0\0\0\0", 8)
-        if value and any(value):
-            why = "the process tree has more processes than the elf can follow at once; some are not recorded"
-            self.troubles.append(checks.trouble("scope_full", why, "record a cgroup, or the whole node"))
-            out.message(wire.TROUBLE, time.monotonic_ns(), self.troubles[-1])
+    def _say_what_is_full(self, out: Output) -> None:
+        """Maps that had no room for something, each said once."""
+        said = {trouble["code"] for trouble in self.troubles}
+        if self._scope.mode == TREE and "scope_full" not in said:
+            value = kernel.map_lookup(self._core["santa_tree_full"], b"\0\0\0\0", 8)
+            if value and any(value):
+                why = "the process tree has more processes than the elf can follow at once; some are not recorded"
+                self._say(out, checks.trouble("scope_full", why, "record a cgroup, or the whole node"))
+        if self._cgroups is not None and "cgroups_full" not in said and self._cgroups.left_out:
+            why = f"more than {self._plan['core']['cgroups']} new cgroups came in a second; rows of some name none"
+            self._say(out, checks.trouble("cgroups_full", why))
+
+    def _say(self, out: Output, trouble: dict) -> None:
+        self.troubles.append(trouble)
+        out.message(wire.TROUBLE, time.monotonic_ns(), trouble)
 
 
 def _allow_descriptors() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -12,9 +13,11 @@ import pyarrow as pa
 import pytest
 from expect import containers as expect
 from planted import recorded
-from real_elf import plan_of
+from real_elf import Elf, plan_of
 
+from santabpf import wire
 from santabpf.elf.scope import _cgroup_folder, cgroup_controller
+from santabpf.probes.source import CGROUPS
 
 pytestmark = pytest.mark.bpf
 
@@ -52,3 +55,34 @@ def test_a_path_that_is_too_deep_says_that_its_upper_parts_are_missing(deep: Pat
     (path,) = [row["cgroup"] for row in rows.to_pylist() if row["tgid"] == tgid and row["comm"] == "true"]
     assert path.startswith(".../level-1-")
     assert path.endswith("/level-12-" + "x" * 20)
+
+
+@pytest.fixture
+def many() -> Iterator[list[Path]]:
+    """Twelve cgroups."""
+    folders = [Path(_cgroup_folder("/", cgroup_controller()), f"santabpf-many-{os.getpid()}-{i}") for i in range(12)]
+    for folder in folders:
+        folder.mkdir()
+    yield folders
+    for folder in folders:
+        deadline = time.monotonic() + 5
+        while folder.exists() and time.monotonic() < deadline:
+            try:
+                folder.rmdir()
+            except OSError:
+                time.sleep(0.05)
+
+
+def test_that_there_was_no_room_for_the_paths_of_cgroups_is_said_once(many: list[Path]) -> None:
+    size = "#define SANTA_CGROUPS {}"
+    plan = json.loads(json.dumps(plan_of("exec")).replace(size.format(CGROUPS), size.format(4)))
+    plan["core"]["cgroups"] = 4
+    with Elf(plan) as elf:
+        elf.until(wire.HELLO)
+        for folder in many:
+            subprocess.run(["sh", "-c", f"echo $$ > {folder}/cgroup.procs; exec /bin/true"], check=True)
+        elf.read(2.5)
+        elf.finish()
+    told = [frame.json() for frame in elf.frames if frame.kind == wire.TROUBLE]
+    assert [(t["code"], t["fatal"]) for t in told] == [("cgroups_full", False)]
+    assert told[0]["message"] == "more than 4 new cgroups came in a second; rows of some name none"
