@@ -56,7 +56,7 @@ def plan(
 
     scope: None for the whole node, {"tree": tgid} or {"cgroup": "/path"}. ring_bytes overrides every ring's size.
     selfcheck: each ring record carries the same counter first and last (16 bytes more), and the programs count
-    their events; for tests.
+    their events; for tests. Where there is nothing to compile, the plan has no `core`: only /proc is read.
     """
     entries: list[dict[str, Any]] = []
     tables = 0
@@ -67,10 +67,11 @@ def plan(
             entry["source"] = head + entry["source"]
         tables += len(entry["tables"])
         entries.append(entry)
+    compiled = scope is not None or any(entry["source"] for entry in entries)
     return {
         "version": PLAN_VERSION,
         "probes": entries,
-        "core": _core(head),
+        **({"core": _core(head)} if compiled else {}),
         "mappings": any(probe.has_frames for probe, _ in probes),
         "scope": dict(scope) if scope else None,
         "min_available_bytes": min_available_bytes,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,16 @@ from santabpf import wire
 from santabpf.elf import checks
 
 FULL = "000001ffffffffff"
+WITH_PROGRAMS: dict[str, Any] = {"core": {}}
+#: Hides the folder of bcc from all that it starts.
+WITHOUT_BCC = """
+mount -t tmpfs none "$(/usr/bin/python3 -c 'import bcc, os; print(os.path.dirname(bcc.__file__))')" && exec "$@"
+"""
+RECORD = """
+import santabpf as sb, sys
+rec = sb.record(probes=sys.argv[2:], duration=2, out=sys.argv[1], progress=False)
+print(rec.state, rec["metrics"].rows, rec.info["notes"])
+"""
 
 
 @pytest.fixture
@@ -34,7 +46,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 
 
 def codes(plan: dict[str, Any] | None = None) -> list[tuple[str, bool]]:
-    return [(t["code"], t["fatal"]) for t in checks.examine(plan or {})]
+    return [(t["code"], t["fatal"]) for t in checks.examine(plan or WITH_PROGRAMS)]
 
 
 def test_nothing_stands_in_the_way_of_a_good_node(node: dict[str, bytes]) -> None:
@@ -64,7 +76,7 @@ def test_a_locked_kernel_is_refused(node: dict[str, bytes]) -> None:
 
 def test_too_little_memory_is_refused(node: dict[str, bytes]) -> None:
     node["/proc/meminfo"] = b"MemAvailable:   200000 kB\n"
-    (trouble,) = checks.examine({"min_available_bytes": 300 << 20})
+    (trouble,) = checks.examine({"core": {}, "min_available_bytes": 300 << 20})
     assert (trouble["code"], trouble["fatal"]) == ("too_little_memory", True)
     assert "195 MiB" in trouble["message"]
     assert "300 MiB" in trouble["message"]
@@ -97,9 +109,30 @@ def test_without_bcc_the_command_of_the_distribution_is_named(
 ) -> None:
     node["/etc/os-release"] = release
     monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None)
-    (trouble,) = checks.examine({})
+    (trouble,) = checks.examine(WITH_PROGRAMS)
     assert (trouble["code"], trouble["fatal"]) == ("no_bcc", True)
     assert trouble["what_to_do"].startswith(command)
+
+
+@pytest.mark.bpf
+def test_what_only_reads_proc_is_recorded_on_a_node_without_bcc(tmp_path: Path) -> None:
+    command = ["unshare", "--mount", "sh", "-c", WITHOUT_BCC, "sh", sys.executable, "-c", RECORD]
+    done = subprocess.run([*command, tmp_path / "a", "metrics"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    state, rows, notes = done.stdout.split(maxsplit=2)
+    assert (state, notes) == ("complete", "[]\n")
+    assert int(rows) >= 1
+    done = subprocess.run([*command, tmp_path / "b", "metrics", "exec"], capture_output=True, text=True, timeout=60)
+    assert "BCC's Python module is not installed" in done.stderr
+
+
+def test_where_nothing_is_compiled_no_kernel_is_too_old(
+    node: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None)
+    node["/sys/kernel/btf/vmlinux"] = b""
+    assert codes(plan_of("metrics")) == []
+    assert codes(plan_of("metrics", scope={"tree": 1})) == [("no_btf", True), ("no_bcc", True)]
 
 
 @pytest.mark.bpf
