@@ -111,7 +111,7 @@ def _start(root: Path, port: int, token: str, private: Path) -> subprocess.Popen
     places = [str(private), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     flags = [
         "--no-browser", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
-        f"--ServerApp.root_dir={root}", "--LabApp.news_url=", "--ServerApp.log_level=WARNING",
+        f"--ServerApp.root_dir={root}", "--LabApp.news_url=", "--ServerApp.log_level=WARN",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
     if os.geteuid() == 0:

@@ -105,7 +105,7 @@ class Lab:
         page.on("dialog", lambda dialog: (book.complaints.append(dialog.message), dialog.accept()))
         page.goto(f"{self.base}/lab/tree/notebooks/{copy}?reset&token={self.token}")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
-        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
+        page.get_by_text("| Idle").wait_for(timeout=60_000)  # in the bar below; before, running asks for a kernel
         try:
             yield book
         finally:
