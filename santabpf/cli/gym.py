@@ -37,16 +37,22 @@ def drill(
     """Provoke SCENARIO for real, record it, and see that the verdict is right. Exits 0 when it is."""
     from ..gym import drill as run_drill
 
+    options = _there(node, yes, ssh)
+    result = run_drill(scenario, variant, seconds=seconds, node=node, keep=keep, report=report_to, **options)
+    show(result.as_dict()) if as_json else click.echo(plain(result.to_text()))
+    sys.exit(0 if result.ok else 1)
+
+
+def _there(node: str, yes: bool, ssh: dict[str, Any]) -> dict[str, Any]:
+    """What a drill on another node takes: how it is reached, and who says whether it may be."""
+
     def ask(what: str) -> bool:
         click.echo(plain(what), err=True)
         if not yes and not sys.stdin.isatty():
             raise BadUsage("nobody is here to say yes to that; --yes says it beforehand")
         return yes or click.confirm("Do it?", err=True)
 
-    options = ssh_options(**ssh) if node != "local" else {}
-    result = run_drill(scenario, variant, seconds=seconds, node=node, keep=keep, report=report_to, ask=ask, **options)
-    show(result.as_dict()) if as_json else click.echo(plain(result.to_text()))
-    sys.exit(0 if result.ok else 1)
+    return {"ask": ask, **ssh_options(**ssh)} if node != "local" else {}
 
 
 @cli.command()
@@ -66,13 +72,31 @@ def reproduce(scenario: str, variant: str | None, seconds: int, as_json: bool) -
 @click.argument("scenarios", nargs=-1)
 @click.option("-n", "--times", default=5, show_default=True, help="How often each drill is run.")
 @click.option("--seconds", type=int, default=10, show_default=True, help="How long each trouble is provoked.")
+@click.option("--node", default="local", show_default=True, help="Where; on another node it asks before each.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--alone", is_flag=True, help="Record and judge each by its own scenario only.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the figures to this Markdown file.")
+@ssh_flags
 @json_flag
-def gym(scenarios: tuple[str, ...], times: int, seconds: int, out: Path | None, as_json: bool) -> None:
+def gym(
+    scenarios: tuple[str, ...],
+    times: int,
+    seconds: int,
+    node: str,
+    yes: bool,
+    alone: bool,
+    out: Path | None,
+    as_json: bool,
+    **ssh: Any,
+) -> None:
     """Run all drills and look-alikes of SCENARIOS (all by default): how often are verdicts right? 0: always."""
     from ..gym import gym as run
 
-    result = run(scenarios, times=times, seconds=seconds, say=lambda line: click.echo(plain(line), err=as_json))
+    def say(line: str) -> None:
+        click.echo(plain(line), err=as_json)
+
+    options = _there(node, yes, ssh)
+    result = run(scenarios, times=times, seconds=seconds, node=node, alone=alone, say=say, **options)
     if out is not None:
         out.write_text(result.to_markdown(), encoding="utf-8")
     if as_json:

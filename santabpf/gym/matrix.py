@@ -157,19 +157,23 @@ def gym(
     times: int = 1,
     seconds: int = 10,
     node: str = "local",
+    alone: bool = False,
     say: Say = lambda line: None,
     **options: Any,
 ) -> Accuracy:
     """Run every variant of these scenarios (all that can be provoked by default), each so many times.
 
-    A drill that fails is told and counted, never left out; only those whose programs are not installed are skipped.
-    Raises BadUsage for an unknown scenario.
+    alone    record and judge each drill by its own scenario only: for a node on which compiling all probes takes long
+    options  for another node than local: `ask`, and what transport.ssh.SSH takes; see drill()
+
+    A drill that fails is told and counted, never left out. Raises BadUsage for an unknown scenario.
     """
     from ..machine import describe
 
     chosen = [get_scenario(name) for name in scenarios] if scenarios else list(all_scenarios().values())
     judged = tuple(all_scenarios())
-    out = Accuracy(judged, machine=describe(), date=f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}")
+    machine = describe() if node == "local" else f"the node {node}"
+    out = Accuracy(judged, machine=machine, date=f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}")
     planned = [
         (scenario.name, variant)
         for scenario in chosen if (scenario.folder / "reproduce.sh").is_file()
@@ -179,7 +183,8 @@ def gym(
         for at, (name, variant) in enumerate(planned, 1):
             head = f"run {turn + 1} of {times}, drill {at} of {len(planned)}: {name}, {variant.name}"
             try:
-                result = drill(name, variant.name, seconds=seconds, node=node, judged=judged, **options)
+                others = () if alone else judged
+                result = drill(name, variant.name, seconds=seconds, node=node, judged=others, **options)
                 run = Run(name, variant.name, variant.expected, variant.also, result.states, result.delay_ns,
                           result.core_percent)  # fmt: skip
             except SantaError as exc:

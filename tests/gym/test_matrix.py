@@ -74,3 +74,19 @@ def test_a_live_drill_is_judged_by_every_scenario(monkeypatch: pytest.MonkeyPatc
     assert run.delay_ns is not None
     assert run.core_percent is not None
     assert run.core_percent > 0
+
+
+@pytest.mark.parametrize(("alone", "others"), [(True, ()), (False, tuple(all_scenarios()))])
+def test_a_drill_is_judged_by_all_or_alone_and_on_the_node_that_was_named(
+    alone: bool, others: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, object, object]] = []
+
+    def fake(name: str, variant: str, *, judged: object, node: object, **options: object) -> None:
+        asked.append((node, judged, options.get("accept_new")))
+        raise CannotProvoke("not here")
+
+    monkeypatch.setattr(matrix, "drill", fake)
+    told = gym(["cpu_usage"], node="web-1", alone=alone, accept_new=True)
+    assert set(asked) == {("web-1", others, True)}
+    assert told.machine == "the node web-1"
