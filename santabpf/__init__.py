@@ -60,10 +60,10 @@ if TYPE_CHECKING:
     from .report import report as report
     from .verdict import Verdict as Verdict
     from .watch import watch as watch
-    from .workbench import live as live
-    from .workbench import play as play
     from .workbench import Investigation as Investigation
     from .workbench import investigate as investigate
+    from .workbench import live as live
+    from .workbench import play as play
 
 
 class _Package(ModuleType):
@@ -76,16 +76,19 @@ class _Package(ModuleType):
         return sorted(__all__)
 
 
-def _public(name: str) -> property:
-    def get(package: ModuleType) -> Any:
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+class _Public:
+    """A public name of the package. No `property`: IPython does not look behind one for `sb.probes.`"""
 
-    def ignore(package: ModuleType, module: object) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, package: ModuleType | None, kind: type) -> Any:
+        return self if package is None else getattr(import_module(f".{_HOME[self.name]}", __name__), self.name)
+
+    def __set__(self, package: ModuleType, module: object) -> None:
         """The import system binds each submodule it loads; the name is taken."""
-
-    return property(get, ignore)
 
 
 for _name in _HOME:
-    setattr(_Package, _name, _public(_name))
+    setattr(_Package, _name, _Public(_name))
 sys.modules[__name__].__class__ = _Package

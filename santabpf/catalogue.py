@@ -5,13 +5,15 @@ Out: pandas tables for people. Never: a node, a recording.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import places
+from .display.words import Col, Table, Words
+from .errors import BadUsage
 from .probes import SETS, all_probes, expand, get_probe
 from .probes.cost import load_cost
-from .scenarios import all_scenarios
+from .scenarios import all_scenarios, get_scenario
 from .tables import frame_tables, own_tables
 
 if TYPE_CHECKING:
@@ -19,8 +21,62 @@ if TYPE_CHECKING:
 
     from .schema import Schema
 
+    _Table = Callable[[Iterable[str]], pd.DataFrame]
+_Thing = TypeVar("_Thing")
 
-def probes(names: Iterable[str] = ()) -> pd.DataFrame:
+
+class Shelf(Generic[_Thing]):
+    """What there is of one kind, by name: sb.probes["runq"], sb.probes.runq, or sb.probes() for all as a table."""
+
+    def __init__(
+        self, everything: Callable[[], dict[str, _Thing]], one: Callable[[str], _Thing], table: _Table
+    ) -> None:
+        self._everything, self._one, self._table = everything, one, table
+        self.__doc__ = table.__doc__
+
+    def __call__(self, names: Iterable[str] = ()) -> pd.DataFrame:
+        return self._table(names)
+
+    def __getitem__(self, name: str) -> _Thing:
+        return self._one(name)
+
+    def __getattr__(self, name: str) -> _Thing:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._one(name)
+        except BadUsage as exc:
+            raise AttributeError(str(exc)) from exc
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._everything())
+
+    def __len__(self) -> int:
+        return len(self._everything())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._everything()
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._everything()})
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return sorted(self._everything())
+
+    @property
+    def _words(self) -> Words:
+        told = [[name, getattr(thing, "title", "") or getattr(thing, "summary", "")]
+                for name, thing in sorted(self._everything().items())]  # fmt: skip
+        return Words(Table([Col("name", "code"), Col("what")], told))
+
+    def __repr__(self) -> str:
+        return str(self._words)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return self._words._repr_mimebundle_(include, exclude)
+
+
+def _probe_table(names: Iterable[str] = ()) -> pd.DataFrame:
     """One row is one probe: name, summary, sets, tables, params (with unit and default), cost, measured, source.
 
     names     only these probes and sets; raises BadUsage for an unknown one
@@ -48,14 +104,23 @@ def probes(names: Iterable[str] = ()) -> pd.DataFrame:
     )
 
 
+#: Everything that can be recorded.
+probes = Shelf(all_probes, get_probe, _probe_table)
+
+
 def probe_sets() -> dict[str, str]:
     """Each set of probes, and what it is for."""
     return dict(SETS)
 
 
-def scenarios() -> pd.DataFrame:
-    """One row is one scenario: name, title, summary, needs (its probes), source (as for probes)."""
+def _scenario_table(names: Iterable[str] = ()) -> pd.DataFrame:
+    """One row is one scenario: name, title, summary, needs (its probes), source (as for probes).
+
+    names  only these; raises BadUsage for an unknown one
+    """
     import pandas as pd
+
+    wanted = {get_scenario(name).name for name in names}
 
     return pd.DataFrame(
         [
@@ -67,8 +132,13 @@ def scenarios() -> pd.DataFrame:
                 "source": _source("scenarios", s.name),
             }
             for s in all_scenarios().values()
+            if not wanted or s.name in wanted
         ]
     )
+
+
+#: Everything that can be judged.
+scenarios = Shelf(all_scenarios, get_scenario, _scenario_table)
 
 
 def reference() -> str:

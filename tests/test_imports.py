@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "machine": {"units"},
     "elf": {"wire"},
     "schema": {"errors"},
-    "probes": {"errors", "places", "schema", "units"},
+    "cards": {"display", "probes", "recording", "replay", "scenarios", "units", "verdict"},
+    "probes": {"cards", "errors", "places", "schema", "units"},
     "tables": {"errors", "places", "probes", "schema"},
     # left wing: bytes from a node
     "transport": {"errors", "units"},
@@ -37,11 +38,11 @@ MAY_IMPORT = {
         "decode", "errors", "launch", "probes", "recording", "scenarios", "symbols", "tables", "transport", "units",
     },
     # the door
-    "recording": {"errors", "probes", "replay", "schema", "shipped", "tables", "units"},
+    "recording": {"cards", "errors", "probes", "replay", "schema", "shipped", "tables", "units"},
     # right wing: needs nothing but a folder
-    "scenarios": {"errors", "places", "probes", "schema", "tables", "units"},
-    "replay": {"errors", "probes", "recording", "scenarios", "schema", "tables", "units", "verdict"},
-    "verdict": {"errors", "recording", "replay", "scenarios", "units"},
+    "scenarios": {"cards", "errors", "places", "probes", "schema", "tables", "units"},
+    "replay": {"cards", "errors", "probes", "recording", "scenarios", "schema", "tables", "units", "verdict"},
+    "verdict": {"cards", "errors", "recording", "replay", "scenarios", "units"},
     "charts": {"display", "errors", "units"},
     "display": {"errors", "shipped", "units"},
     "postmortem": {"charts", "display", "errors", "recording", "replay", "scenarios", "units", "verdict"},
@@ -63,7 +64,7 @@ MAY_IMPORT = {
     "verify": {"errors", "recording", "replay", "report", "scenarios", "verdict"},
     "sweep": {"charts", "display", "errors", "recording", "replay", "report", "scenarios", "units"},
     "compare": {"charts", "display", "errors", "probes", "recording", "replay", "report", "units"},
-    "catalogue": {"places", "probes", "scenarios", "schema", "tables"},
+    "catalogue": {"display", "errors", "places", "probes", "scenarios", "schema", "tables"},
     "bench": {
         "charts", "decode", "display", "elf", "errors", "launch", "machine", "probes", "record", "recording", "replay",
         "report", "scenarios", "tables", "transport", "units", "wire",

@@ -1,9 +1,9 @@
 """Two moments compared: what changed, over every dimension of every table, with the noise beside it.
 
-    window.py    windows and their pieces       measures.py   what to ask of a table
+    windows.py   windows and their pieces       measures.py   what to ask of a table
     ask.py       DuckDB's sums by label         rank.py       change / noise
     changes.py   all statistics, ranked         comparison.py what comes out
-    flames.py    the differential flame graph   page.py      all of it as one HTML page
+    flames.py    the differential flame graph   one_page.py  all of it as one HTML page
 
 In: windows of recordings. Out: Comparison. Never: says which change is the cause.
 """
@@ -18,8 +18,8 @@ from ..recording import Recording
 from ..replay import Limits
 from .changes import Change, find
 from .comparison import Comparison
-from .page import page
-from .window import Window, check_apart, span, window
+from .one_page import page
+from .windows import Window, check_apart, span, window
 
 __all__ = ["Change", "Comparison", "Window", "compare", "page", "span", "window"]
 

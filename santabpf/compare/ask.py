@@ -17,7 +17,7 @@ from ..replay.loss import read_loss
 from ..replay.sql import quote
 from ..units import SECOND
 from .measures import GRAINS, Measure, Plan, is_numbered
-from .window import Piece
+from .windows import Piece
 
 if TYPE_CHECKING:
     import pyarrow as pa

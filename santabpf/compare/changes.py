@@ -19,7 +19,7 @@ from ..units import format_count
 from .ask import LEAST_EVENTS, MOST_QUANTILES, Array, Asked, Cells
 from .measures import QUANTILES, Measure, Plan, plans, shown_label, telling
 from .rank import quantile_score, rate_scores
-from .window import Piece, Window, pieces
+from .windows import Piece, Window, pieces
 
 _Answer = TypeVar("_Answer")
 #: Less than so many quiet pieces say nothing of how much quiet moments differ.

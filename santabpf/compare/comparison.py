@@ -18,7 +18,7 @@ from ..units import format_count
 from .changes import Change
 from .flames import flame
 from .measures import telling
-from .window import Window
+from .windows import Window
 
 if TYPE_CHECKING:
     import pandas as pd

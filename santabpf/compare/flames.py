@@ -14,7 +14,7 @@ from ..charts.flame_graph import flame as drawing
 from ..display import Flame, Note, Words
 from ..errors import BadUsage
 from ..replay.stacks import WEIGHTS, sample_length, stacks
-from .window import Window
+from .windows import Window
 
 #: Frames below this share of all are drawn together, and the picture takes at most so many bytes.
 LEAST, MOST_BYTES = 0.0005, 600_000

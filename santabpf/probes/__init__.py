@@ -19,7 +19,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Literal
 
-from .. import places
+from .. import cards, places
 from ..errors import BadScenario, BadUsage, nearest
 from ..schema import NAME, UNITS, Column, Fields, Node, Schema, load_yaml, parse_columns
 
@@ -125,6 +125,15 @@ class Probe:
         except Exception as exc:
             raise BadScenario(f"{path}: {type(exc).__name__}: {exc}") from exc
         return rows
+
+    def __repr__(self) -> str:
+        return f"<Probe {self.name}: {self.summary}>"
+
+    def __str__(self) -> str:
+        return str(cards.probe(self))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return cards.probe(self)._repr_mimebundle_(include, exclude)
 
 
 def load_probe(folder: Path) -> Probe:

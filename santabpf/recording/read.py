@@ -9,13 +9,13 @@ link, as long as listed, a whole Parquet file with the listed columns and rows. 
 from __future__ import annotations
 
 import fcntl
-import html
 import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import cards
 from ..errors import BadUsage, MissingTable, RecordingError, nearest
 from ..probes import table_probe
 from ..shipped import shipped
@@ -47,7 +47,7 @@ def open(path: str | Path) -> Recording:
 
 
 class Recording:
-    """What was recorded on one or more nodes. rec["exec"] is a table; rec.sql() asks all of them."""
+    """What was recorded on one or more nodes. rec["exec"], or rec.exec, is a table; rec.sql() asks all of them."""
 
     def __init__(self, folder: Path, *, locked: bool = False) -> None:
         self.path = folder
@@ -67,6 +67,9 @@ class Recording:
         self._ignored: list[str] = []
         if self._manifest.state == "interrupted":
             self._recover()
+        for name in self.tables:  # as attributes too, unless the name is taken: people type a dot and press Tab
+            if not hasattr(type(self), name) and isinstance(self.__dict__.get(name, self[name]), TableView):
+                self.__dict__[name] = self[name]
 
     @property
     def name(self) -> str:
@@ -74,7 +77,7 @@ class Recording:
         return self.path.resolve().name
 
     @property
-    def state(self) -> m.State:
+    def state(self) -> str:  # one of m.STATES; jedi, which completes what people type, falls over a Literal here
         """recording: somebody is writing it now; complete; interrupted: it ended before its time."""
         return self._manifest.state
 
@@ -197,19 +200,21 @@ class Recording:
             f"{format_duration(end - start)}, {', '.join(self.nodes) or 'no node'}, {len(self.tables)} tables>"
         )
 
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{html.escape(t.name)}</td><td style='text-align:right'>{format_count(t.rows)}</td>"
-            f"<td style='text-align:left'>{html.escape(printable(t.description))}</td></tr>"
-            for _, t in sorted(self._manifest.tables.items())
-        )
-        head = "<tr><th>table</th><th>rows</th><th>one row is</th></tr>"
-        title = html.escape(repr(self)[1:-1])
-        return f"<p>{title}</p><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+    def __str__(self) -> str:
+        return str(cards.recording(self))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return cards.recording(self)._repr_mimebundle_(include, exclude)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.tables
 
 
 class TableView:
-    """One table of a recording; nothing is read until arrow() or df() is called."""
+    """One table of a recording; nothing is read until arrow() or df() is called, or a column asked for.
+
+    rec.exec["comm"], or rec.exec.comm where the name is not taken, is a column as a pandas Series.
+    """
 
     def __init__(self, recording: Recording, table: m.Table) -> None:
         self.recording, self._table = recording, table
@@ -218,6 +223,11 @@ class TableView:
     def name(self) -> str:
         """The table's name."""
         return self._table.name
+
+    @property
+    def description(self) -> str:
+        """What one row is."""
+        return self._table.description
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -261,8 +271,31 @@ class TableView:
 
     def __repr__(self) -> str:
         size = format_bytes(sum(part.bytes for part in self._table.parts))
-        columns = ", ".join(column["name"] for column in self._table.columns)
-        return f"<Table {self.name}: {format_count(self.rows)} rows, {size}; {columns}, node>"
+        return f"<Table {self.name}: {format_count(self.rows)} rows, {size}; {', '.join(self._columns)}>"
+
+    def __str__(self) -> str:
+        return str(cards.table(self))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return cards.table(self)._repr_mimebundle_(include, exclude)
+
+    @property
+    def _columns(self) -> list[str]:
+        return [*(column["name"] for column in self._table.columns), "node"]
+
+    def __getitem__(self, column: str) -> pd.Series[Any]:
+        return self.df([column])[column]
+
+    def __getattr__(self, name: str) -> pd.Series[Any]:
+        if name.startswith("_") or name not in self._columns:
+            raise AttributeError(f"table {self.name} has no column {name!r}; {nearest(name, self._columns)}")
+        return self[name]
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._columns})
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self._columns
 
 
 def frame(rows: pa.Table) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from .. import cards
 from ..errors import RecordingError
 from ..scenarios import Alarm, Scenario, Signal, all_scenarios, get_scenario, visible
 from ..units import HOUR, SECOND, format_duration, format_utc, second_of
@@ -60,8 +61,15 @@ class AlarmEvent:
         """One line for a terminal."""
         of = f" [{visible(self.label)}]" if self.label else ""
         return (
-            f"{format_utc(self.at_ns)} {self.node} {self.state.upper():5} {self.title}{of}: {self.value} ({self.kind})"
+            f"{format_utc(self.at_ns)} {self.node} {self.state.upper():5} {visible(self.title)}{of}: {self.value} "
+            f"({self.kind})"
         )
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return cards.event(self)._repr_mimebundle_(include, exclude)
 
 
 @dataclass

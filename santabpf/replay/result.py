@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from .. import cards
 from ..units import SECOND
 from ..verdict import Verdict
 from .explain import Explanation, explanations
@@ -85,6 +86,12 @@ class Result:
     def __repr__(self) -> str:
         lines = [f"{v.scenario} on {v.node}: {v.state}" for v in self.verdicts]
         return f"<Result: {'; '.join(lines) or 'nothing to judge'}>"
+
+    def __str__(self) -> str:
+        return "\n\n".join(v.to_text() for v in self.ranked) or "No scenario was judged."
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return cards.result(self)._repr_mimebundle_(include, exclude)
 
 
 def verdicts(evaluator: Evaluator, scenarios: Iterable[Scenario]) -> tuple[Verdict, ...]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from .. import cards
 from .template import Template
 
 Lookup = Literal["avg", "max", "min", "sum", "count"]
@@ -103,6 +104,12 @@ class Alarm:
         """Is more of the signal worse?"""
         first = self.warn or self.crit
         return first is not None and first.op in (">", ">=")
+
+    def __str__(self) -> str:
+        return str(cards.alarm(self))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return cards.alarm(self)._repr_mimebundle_(include, exclude)
 
 
 @dataclass(frozen=True)
@@ -227,3 +234,12 @@ class Scenario:
     def signal(self, name: str) -> Signal:
         """The signal of that name."""
         return next(s for s in self.signals if s.name == name)
+
+    def __repr__(self) -> str:
+        return f"<Scenario {self.name}: {self.title}>"
+
+    def __str__(self) -> str:
+        return str(cards.scenario(self))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return cards.scenario(self)._repr_mimebundle_(include, exclude)

@@ -13,6 +13,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from .. import cards
 from ..errors import BadVerdict
 
 VERSION = 1
@@ -184,6 +185,15 @@ class Verdict:
     def find(self, name: str) -> Evidence:
         """The evidence of that name."""
         return next(e for e in self.evidence if e.name == name)
+
+    def __repr__(self) -> str:
+        return f"<Verdict {self.scenario} on {self.node}: {self.state}, confidence {self.confidence.level}>"
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return cards.verdict(self)._repr_mimebundle_(include, exclude)
 
 
 def digest(body: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from planted_moments import START, S, by_chance, moment
 
 import santabpf as sb
 from santabpf.compare import Window, span, window
-from santabpf.compare.window import pieces
+from santabpf.compare.windows import pieces
 from santabpf.errors import BadUsage, RecordingError
 from santabpf.recording import Recording
 

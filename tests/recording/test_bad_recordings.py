@@ -274,11 +274,11 @@ def test_hostile_text_is_shown_and_not_obeyed(edit: Edit) -> None:
         root["tables"]["exec"]["description"] = "<script>alert(1)</script>\x1b[31m\u202e & more"
 
     recording = open(edit(change))
-    shown = recording._repr_html_()
+    shown = recording._repr_mimebundle_()["text/html"]
     assert "<script" not in shown
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[31m\\u202e &amp; more" in shown
     named = recording.path.rename(recording.path.with_name("<b>\x1b[31m"))
-    assert "<b>" not in open(named)._repr_html_()
+    assert "<b>" not in open(named)._repr_mimebundle_()["text/html"]
     assert "\x1b" not in repr(open(named))
 
 

@@ -1,0 +1,89 @@
+"""What IPython's own completer offers behind a recording, a table, and the shelves of probes and scenarios."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+
+import santabpf as sb
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "jedi"])
+def offered(request: pytest.FixtureRequest) -> Any:
+    """offered(text, names) -> what is offered where the cursor stands at its end."""
+    if request.param:
+        pytest.importorskip("jedi")
+
+    def complete(text: str, **names: Any) -> set[str]:
+        completer = InteractiveShell.instance().Completer
+        completer.use_jedi, completer.namespace = request.param, {"sb": sb, **names}
+        with provisionalcompleter():
+            found = {each.text for each in completer.completions(text, len(text))}
+        return {each.strip("'\"]").rpartition(".")[2] for each in found}
+
+    return complete
+
+
+@pytest.fixture(scope="module")
+def rec() -> sb.Recording:
+    return sb.open(ROOT / "recordings" / "short_lived_jobs")
+
+
+def test_the_tables_of_a_recording(offered: Any, rec: sb.Recording) -> None:
+    assert set(rec.tables) <= offered('rec["', rec=rec)
+    assert set(rec.tables) <= offered("rec.", rec=rec)
+    assert {"sql", "window", "info"} <= offered("rec.", rec=rec)
+    assert "runq_hist" in offered("rec.run", rec=rec)
+
+
+def test_the_columns_of_a_table(offered: Any, rec: sb.Recording) -> None:
+    assert {"comm", "argv", "ts_ns", "node"} <= offered("rec.exec.", rec=rec)
+    assert {"comm", "argv", "ts_ns", "node"} <= offered('table["', table=rec["exec"])
+    assert {"df", "arrow", "schema"} <= offered("table.", table=rec["exec"])
+
+
+def test_probes_and_scenarios(offered: Any) -> None:
+    assert {"exec", "runq", "tcp"} <= offered("sb.probes.")
+    assert {"exec", "runq", "tcp"} <= offered('sb.probes["')
+    assert {"short_lived_jobs", "slow_dns"} <= offered('sb.scenarios["')
+    assert {"short_lived_jobs", "slow_dns"} <= offered("sb.scenarios.")
+    assert {"compare", "open", "probes"} <= offered("sb.")
+
+
+def test_columns_are_what_they_are_named(rec: sb.Recording) -> None:
+    assert rec.exec.comm.equals(rec["exec"]["comm"])
+    assert len(rec.exec.comm) == rec["exec"].rows
+    with pytest.raises(AttributeError, match="no column 'com'; did you mean 'comm'"):
+        _ = rec.exec.com
+    assert sb.probes.runq is sb.probes["runq"]
+    assert "runq" in sb.probes
+    assert len(sb.scenarios) == len(list(sb.scenarios))
+    with pytest.raises(AttributeError, match="did you mean 'runq'"):
+        _ = sb.probes.runk
+    with pytest.raises(sb.SantaError, match="did you mean 'runq'"):
+        _ = sb.probes["runk"]
+
+
+def test_a_table_cannot_take_the_name_of_what_a_recording_does(offered: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "hostile"
+    shutil.copytree(ROOT / "recordings" / "cpu_usage", folder)
+    told = json.loads((folder / "recording.json").read_text())
+    for name in ("sql", "path", "refresh", "window", "state"):
+        told["tables"][name] = {**told["tables"]["gaps"], "parts": [], "rows": 0}
+    (folder / "recording.json").write_text(json.dumps(told))
+    rec = sb.open(folder)
+    assert rec.path == folder
+    assert callable(rec.sql)
+    assert rec.state == "complete"
+    assert isinstance(rec.window, tuple)
+    assert {"sql", "path", "metrics"} <= offered('rec["', rec=rec)
+    rec.refresh()
+    assert rec.path == folder
