@@ -15,7 +15,7 @@ import ipywidgets as w
 
 from ..display import Words
 from ..display.escape import shorten
-from ..display.words import Paragraph
+from ..display.words import Heading, Paragraph
 from ..errors import SantaError
 from ..recording import Recording
 from ..units import format_utc
@@ -26,6 +26,7 @@ from .investigation import Investigation
 from .pane import Pane
 from .panel_view import PanelView
 from .panels import GROUPS, all_panels
+from .player_panel import PlayerBox, play
 from .times import parse_moment
 from .view import Filter, Window
 
@@ -111,13 +112,14 @@ class Workbench(w.VBox):  # type: ignore[misc]
             [w.VBox([v for v in views.values() if v.panel.group == group], layout=WIDE) for group in GROUPS],
             titles=list(GROUPS.values()), selected_index=0, layout=WIDE)
         self._tabs.observe(lambda _: self._draw(), "selected_index")
-        self._crumbs = w.HBox(layout=w.Layout(flex_flow="row wrap", width="100%", align_items="center"))
+        self._crumbs = w.HBox(layout={"flex_flow": "row wrap", "align_items": "center"})
         self._findings = FindingsBox(opened, self._tell)
         recording = opened.recording
         start, end = opened.everything
         facts = f"{', '.join(recording.nodes) or 'no node'} · {format_utc(start)[:19]} UTC · {Window(start, end)}"
-        self._title.draw(Words(Paragraph(f"{recording.name} · {facts}")))
-        self._place.children = [views["overview"], self._crumbs, self._tabs, self._findings]
+        self._title.draw(Words(Heading(recording.name), Paragraph(facts)))
+        player = PlayerBox(lambda: play(recording, result=opened.judged))
+        self._place.children = [views["overview"], player, self._crumbs, self._tabs, self._findings]
         opened.listen(self._refresh)
         self._refresh()
 
@@ -127,7 +129,9 @@ class Workbench(w.VBox):  # type: ignore[misc]
             if self.investigation is None:
                 return
             self._stale = set(self._views)
-            self._crumbs.children = self._breadcrumbs(self.investigation)
+            old, self._crumbs.children = self._crumbs.children, self._breadcrumbs(self.investigation)
+            for crumb in old:
+                crumb.close()
             self._findings.show()
             self._draw()
 
@@ -147,7 +151,7 @@ class Workbench(w.VBox):  # type: ignore[misc]
     def _breadcrumbs(self, opened: Investigation) -> list[w.Widget]:
         back = button("← Step back", opened.back, "To what was looked at before",
                       disabled=not opened.steps)
-        start, end = (w.Text(format_utc(ts, date=False), continuous_update=False, layout=w.Layout(width="116px"))
+        start, end = (w.Text(format_utc(ts, date=False), continuous_update=False, layout={"width": "116px"})
                       for ts in opened.window)
 
         def typed(_: Any) -> None:
@@ -192,6 +196,7 @@ class Workbench(w.VBox):  # type: ignore[misc]
 
     def _say(self, text: str) -> None:
         self._notice.draw(sentence(text))
+        self._notice.layout.display = "" if text else "none"
 
     def __repr__(self) -> str:
         return f"<Workbench on {self.investigation!r}>" if self.investigation else f"<Workbench on {self.folder}>"

@@ -10,7 +10,8 @@ import ipywidgets as w
 from ..display import Note, Words
 from ..display.escape import html_text
 
-WIDE = w.Layout(width="100%")
+#: As wide as the cell, and no wider: its box stretches it.
+WIDE = {"width": "auto"}
 
 
 def heading(title: str, about: str = "") -> w.HTML:
@@ -29,7 +30,6 @@ def button(
     style: Literal["", "primary", "success", "info"] = "",
 ) -> w.Button:
     """A button that calls act(); its text is shown as text."""
-    made = w.Button(description=text, tooltip=tip, disabled=disabled, button_style=style,
-                    layout=w.Layout(width="auto"))
+    made = w.Button(description=text, tooltip=tip, disabled=disabled, button_style=style, layout={"width": "auto"})
     made.on_click(lambda _: act())
     return made

@@ -25,9 +25,9 @@ class FindingsBox(w.VBox):  # type: ignore[misc]
     def __init__(self, opened: Investigation, tell: Callable[[Callable[[], Any]], None]) -> None:
         self._opened = opened
         self._note = w.Textarea(placeholder="What do you see in this window?",
-                                layout=w.Layout(width="100%", height="64px"))
-        self._author = w.Text(placeholder="Your name", layout=w.Layout(width="180px"))
-        self._path = w.Text("postmortem.html", layout=w.Layout(width="260px"))
+                                layout={"width": "auto", "height": "64px"})
+        self._author = w.Text(placeholder="Your name", layout={"width": "180px"})
+        self._path = w.Text("postmortem.html", layout={"width": "260px"})
         self._list, self._said = w.VBox(layout=WIDE), Pane(layout=WIDE)
 
         def mark() -> None:
@@ -47,7 +47,7 @@ class FindingsBox(w.VBox):  # type: ignore[misc]
         """Show the findings."""
         rows: list[w.Widget] = []
         for finding in self._opened.findings:
-            text = Pane(layout=w.Layout(flex="1 1 auto"))
+            text = Pane(layout={"flex": "1 1 auto"})
             by = f" ({finding.author})" if finding.author else ""
             text.draw(Words(Paragraph(finding.note + by), Note(str(finding.view).replace("`", "'"))))
             show = button("Show", partial(self._opened.show, finding), "Look at what it was marked in")

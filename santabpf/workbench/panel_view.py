@@ -57,9 +57,9 @@ class PanelView(w.VBox):  # type: ignore[misc]
             if part.heading:
                 children.append(w.HTML(f"<b style='font-size:13px'>{part.heading}</b>"))  # our own words
             children.append(widget)
-        self._body.children = children
-        for old in kept:
-            if old not in self._widgets:
+        before, self._body.children = self._body.children, children
+        for old in before:
+            if old not in children:
                 old.close()
 
     def _widget(self, at: int, part: Part, kept: list[Any]) -> Chart | FlameGraph | Pane:

@@ -29,8 +29,8 @@ GROUPS = {
     "who": "Who",
     "files": "Files and errors",
     "network": "Network",
-    "time": "Where time went",
-    "latency": "How long things took",
+    "time": "Functions",
+    "latency": "Latency",
 }
 
 

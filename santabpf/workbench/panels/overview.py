@@ -61,6 +61,6 @@ def _alarms(result: Result) -> list[chart.Alarm]:
 
 def _signals(result: Result) -> list[signal_chart.Panel]:
     """Those that an alarm was raised on."""
-    told = about_signals({verdict.scenario for verdict in result.verdicts if verdict.state == "fired"})
+    told = about_signals({verdict.scenario for verdict in result.verdicts})
     return [panel for panel in signal_chart.info(result.signals, result.alarms, **told).panels
             if panel.spans][:MOST_SIGNALS]

@@ -1,0 +1,181 @@
+"""investigate.ipynb in JupyterLab, in a real browser: drag, click, step back, annotate, export; with hostile names.
+
+The tests of this file are one walk through the workbench, in their order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import busy_node
+import pytest
+from in_lab import Book, Lab
+from synthetic import HOSTILE, SECONDS
+
+from santabpf.display.escape import visible
+
+pytestmark = pytest.mark.browser
+SHOP, ORDERS = HOSTILE[0], HOSTILE[1]
+
+
+@pytest.fixture(scope="module")
+def busy(lab: Lab) -> Path:
+    return busy_node.record(lab.root / "recordings" / "friday", hostile=True)
+
+
+@pytest.fixture(scope="module")
+def book(lab: Lab, busy: Path) -> Iterator[Book]:
+    with lab.notebook("investigate.ipynb", recording=str(busy), recordings=str(busy.parent)) as opened:
+        opened.run_all()
+        opened.page.locator(".santa-state").first.wait_for(timeout=30_000)  # it was judged
+        yield opened
+
+
+def table(book: Book, tab: str, nth: int = 0) -> Any:
+    """A table of a tab, which is then the one that is seen."""
+    book.page.get_by_role("tab", name=tab, exact=True).click()
+    found = book.page.locator(".santa-table:visible").nth(nth)
+    found.wait_for()
+    return found
+
+
+def rows(of: Any) -> list[list[str]]:
+    return [[cell.strip() for cell in row.split("\t")] for row in of.locator("tbody tr").all_inner_texts()]
+
+
+def drag(book: Book, start_s: float, end_s: float) -> None:
+    """Over the overview, from so many seconds after its start to so many."""
+    plot = book.page.locator(".santa-chart .js-plotly-plot").first
+    area = plot.locator(".nsewdrag").first.bounding_box()
+    left, right = (area["x"] + area["width"] * s / SECONDS for s in (start_s, end_s))
+    middle = area["y"] + area["height"] / 2
+    book.page.mouse.move(left, middle)
+    book.page.mouse.down()
+    book.page.mouse.move((left + right) / 2, middle, steps=4)
+    book.page.mouse.move(right, middle, steps=4)
+    book.page.mouse.up()
+
+
+def looked_at(busy: Path) -> dict[str, Any]:
+    """The view, as the kernel keeps it beside the recording."""
+    return json.loads(busy.with_name("friday.investigation.json").read_text())["view"]
+
+
+def chips(book: Book) -> list[str]:
+    return [text.removeprefix("✕ ") for text in book.page.get_by_role("button", name="✕").all_inner_texts()]
+
+
+def test_it_shows_the_recording_its_overview_and_its_verdicts(book: Book) -> None:
+    page = book.page
+    assert page.locator(".santa-chart .js-plotly-plot").first.locator("svg").first.is_visible()
+    assert "Short-lived jobs burn CPU" in page.locator(".santa-badge").first.inner_text()
+    page.get_by_text("Recordings in").click()
+    chooser = page.locator(".santa-table:visible").first
+    assert rows(chooser)[0][0] == "friday"
+    assert "cannot tell: Short-lived jobs burn CPU" in rows(chooser)[0][-1]
+    page.get_by_text("Recordings in").click()
+
+
+def test_everything_follows_a_window_that_is_dragged(book: Book, busy: Path) -> None:
+    files = table(book, "Files and errors")
+    assert rows(files)[0][:3] == [ORDERS, "610 ms", "310"]
+    drag(book, 5, 15)
+    book.page.wait_for_function("() => [...document.querySelectorAll('.santa-table tbody tr')].some((row) => "
+                                "row.checkVisibility() && /\\t(100|110)\\t/.test(row.innerText))")
+    start, end = looked_at(busy)["window"]
+    assert abs((end - start) / 1e9 - 10) < 0.5
+    veils = book.page.locator(".santa-chart .js-plotly-plot").first.locator(".shapelayer path")
+    assert veils.count() >= 2
+    book.screenshot("investigate-window")
+
+
+def test_a_click_on_a_process_leaves_what_has_to_do_with_it(book: Book) -> None:
+    processes = table(book, "Who")
+    processes.get_by_text(visible(SHOP), exact=True).click()
+    book.page.get_by_role("button", name="✕").wait_for()
+    assert chips(book) == [f"command {SHOP}"]
+    processes = table(book, "Who")
+    processes.get_by_text("7001").click()
+    book.page.wait_for_function("() => [...document.querySelectorAll('button')].filter("
+                                "(b) => b.innerText.startsWith('✕')).length === 2")
+    assert chips(book)[1] == f"process {SHOP} (pid 7001)"
+    assert [row[0] for row in rows(table(book, "Who"))] == [SHOP]
+
+
+def test_one_steps_back(book: Book) -> None:
+    for left in (1, 0):
+        book.page.get_by_role("button", name="← Step back").click()
+        book.page.wait_for_function("n => [...document.querySelectorAll('button')].filter("
+                                    "(b) => b.innerText.startsWith('✕')).length === n", arg=left)
+    assert len(rows(table(book, "Who"))) == 15
+
+
+def test_a_click_on_a_frame_leaves_what_ran_through_it(book: Book) -> None:
+    page = book.page
+    page.get_by_role("tab", name="Functions", exact=True).click()
+    canvas = page.locator(".santa-flame-canvas:visible")
+    canvas.wait_for()
+    canvas.click(position={"x": 200, "y": 20 * 3 + 8})  # all, thread, main, and the function that it called
+    page.get_by_role("button", name="✕").wait_for()
+    assert chips(book) == [f"frame {visible(HOSTILE[3])}"]
+    assert [row[0] for row in rows(table(book, "Files and errors"))] == [ORDERS]
+
+
+def test_a_finding_is_marked_and_stays(book: Book, busy: Path) -> None:
+    page = book.page
+    page.get_by_placeholder("What do you see").fill("<b>sort</b> takes it all <img src=x onerror=alert(1)>")
+    page.get_by_placeholder("Your name").fill("Ada")
+    page.get_by_role("button", name="Mark this view").click()
+    page.get_by_text("<b>sort</b> takes it all").wait_for()
+    kept = json.loads(busy.with_name("friday.investigation.json").read_text())
+    assert kept["findings"][0]["author"] == "Ada"
+    assert kept["findings"][0]["view"]["filters"][0]["value"] == visible(HOSTILE[3])
+
+
+def test_a_window_is_compared_with(book: Book) -> None:
+    page = book.page
+    page.get_by_role("button", name="Compare with this window").click()
+    page.get_by_role("button", name="Whole recording").click()
+    page.get_by_role("tab", name="Functions", exact=True).click()
+    page.get_by_text("larger share than before").wait_for()
+    page.get_by_role("button", name="Compare no more").click()
+    page.get_by_text("larger share than before").wait_for(state="detached")
+    page.get_by_role("button", name="← Step back").click()
+
+
+@pytest.mark.parametrize("tab", ["What happened", "Who", "Network", "Latency"])
+def test_every_tab_has_something(book: Book, tab: str) -> None:
+    book.page.get_by_role("tab", name=tab, exact=True).click()
+    book.page.wait_for_function(
+        "() => [...document.querySelectorAll('.santa-badge, .santa-table, .santa-canvas, .js-plotly-plot')]"
+        ".filter((part) => part.checkVisibility()).length >= 2")
+    assert "mistake in SantaBPF" not in book.page.inner_text("body")
+
+
+def test_it_becomes_a_postmortem_of_just_this(book: Book, lab: Lab) -> None:
+    page = book.page
+    page.get_by_role("button", name="Make this a postmortem").click()
+    page.get_by_text("Written to").wait_for(timeout=60_000)
+    made = (lab.root / "notebooks" / "postmortem.html").read_text()
+    assert "A part of it failed" not in page.inner_text("body")
+    assert "takes it all &lt;img src=x onerror=alert(1)&gt;" in made
+    assert "<img src=x" not in made
+    assert "frame new\\nline" in made
+
+
+def test_nothing_left_the_machine_and_no_script_of_a_name_ran(book: Book) -> None:
+    assert book.requests == []
+    assert book.complaints == []
+
+
+def test_the_pictures_of_the_docs(lab: Lab) -> None:
+    with lab.notebook("investigate.ipynb", {"width": 1280, "height": 1500}, recording=lab.bring("short_lived_jobs"),
+                      recordings=str(lab.root / "recordings")) as opened:
+        opened.run_all()
+        opened.page.locator(".santa-state").first.wait_for(timeout=30_000)
+        opened.page.keyboard.press("Control+b")  # the files at the side
+        opened.page.locator(".santa-workbench").scroll_into_view_if_needed()
+        assert opened.screenshot("investigate").stat().st_size > 50_000
