@@ -281,7 +281,7 @@ class Details:
     blocks: Sequence[Block] = field(default_factory=tuple)
     aside: str = ""  # a few words at its right: where it comes from
     lead: str = ""  # a few words before it, set off
-    folded: bool = False  # too long for where nothing can be opened: left out of Markdown, and of what is printed
+    folded: bool = False  # too long for where nothing can be opened: left out of Markdown
 
     def html(self) -> str:
         """See Block."""
@@ -290,9 +290,8 @@ class Details:
             return f"<p>{lead}{html_text(self.sentence)}</p>"
         aside = f'<span class="santa-aside">{html_text(self.aside)}</span>' if self.aside else ""
         inside = "".join(block.html() for block in self.blocks)
-        kind = "santa-details santa-folded" if self.folded else "santa-details"
         return (
-            f'<details class="{kind}"><summary><span>{lead}{html_text(self.sentence)}</span>{aside}</summary>'
+            f'<details class="santa-details"><summary><span>{lead}{html_text(self.sentence)}</span>{aside}</summary>'
             f'<div class="santa-inside">{inside}</div></details>'
         )
 

@@ -70,7 +70,8 @@ def overview(incident: Incident) -> Words:
                          or f"quiet: {len(result.verdicts)} scenarios judged"])
         badges += [Badge(v.state, f"{v.title}, {incident.name(rec)} on {v.node}", " ".join(s.text for s in v.summary))
                    for v in result.ranked if v.state == "fired"]
-    blocks: list[Block] = [Table([Col("recording"), Col("node"), Col("from (UTC), for"), Col("verdicts")], rows)]
+    columns = [Col("recording", "code"), Col("node", "code"), Col("from (UTC), for", "code"), Col("verdicts")]
+    blocks: list[Block] = [Table(columns, rows)]
     for (before, _, _), (after, _, _) in zip(incident.parts, incident.parts[1:], strict=False):
         if after.window[0] > before.window[1]:
             gap = format_duration(after.window[0] - before.window[1])
@@ -86,7 +87,8 @@ def aligned_timeline(incident: Incident) -> Words:
         for rec, result, clocks in incident.parts for ts, node, text in moments(rec, result)
     }
     dates = len({row[0] // DAY for row in found}) > 1
-    columns = [Col("UTC", "code"), Col("±"), Col("recording"), Col("node"), Col("what happened")]
+    columns = [Col("UTC", "code"), Col("±", "number"), Col("recording", "code"), Col("node", "code"),
+               Col("what happened")]
     return Words(Table(columns, [[format_utc(ts, date=dates), *rest] for ts, *rest in sorted(found)]))
 
 
@@ -94,9 +96,11 @@ def aligned_signals(incident: Incident) -> Figure:
     """Every signal of every recording on one time axis; a line is named by its recording and node."""
     import pandas as pd
 
-    frames = [(_moved(result.signals, ("second",), incident.name(rec), clocks),
-               _moved(result.alarms, ("onset_ns", "from_ns", "to_ns"), incident.name(rec), clocks))
-              for rec, result, clocks in incident.parts]
+    frames = []
+    for rec, result, clocks in incident.parts:
+        over = result.alarms.fillna({"to_ns": rec.window[1]})  # of what came after, its recording knows nothing
+        frames.append((_moved(result.signals, ("second",), incident.name(rec), clocks),
+                       _moved(over, ("onset_ns", "from_ns", "to_ns"), incident.name(rec), clocks)))
     told = about_signals({v.scenario for _, result, _ in incident.parts for v in result.verdicts})
     info = signal_chart.info(pd.concat([s for s, _ in frames]), pd.concat([a for _, a in frames]), **told)
     return Figure(signal_chart.figure(info), f"signals of all recordings over time, {len(info.panels)} panels")
@@ -106,7 +110,7 @@ def clocks(incident: Incident) -> Words:
     """How far each node's clock was from the recording machine's, and how well that is known."""
     rows = [[incident.name(rec), node, "not known" if clock.error_ns is None else _signed(clock.offset_ns),
              _error(clock)] for rec, _, known in incident.parts for node, clock in known.items()]
-    table = Table([Col("recording"), Col("node"), Col("its clock against the recorder's", "number"),
+    table = Table([Col("recording", "code"), Col("node", "code"), Col("its clock against the recorder's", "number"),
                    Col("±", "number")], rows)
     note = "Recordings that were made by different machines agree as far as the clocks of those machines do."
     unknown = [row[0] for row in rows if row[3] == _error(Clock(0, None))]

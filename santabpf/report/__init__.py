@@ -129,7 +129,7 @@ def report(
             error = execute(run, executed, given, env, progress=shown)
             about = facts(recordings, results, failed=error is not None)
             title, foot = _title(recordings, results), _foot(recordings, results)
-            page = to_html(executed, title, foot, told, about.as_json()) if {"html", "pdf"} & set(wanted) else ""
+            page = to_html(executed, title, foot, told, about.packed()) if {"html", "pdf"} & set(wanted) else ""
             text = to_markdown(executed, title, foot) if "md" in wanted else ""
             os.replace(executed, made)
             for form, path in zip(wanted, paths, strict=True):

@@ -61,8 +61,8 @@ def outputs_to_html(title: str, foot: str, outputs: Sequence[Any]) -> str:
 def to_html(notebook: Path, title: str, foot: str, verdicts: str, facts: str = "") -> str:
     """The page. A cell that failed is shown with its traceback, and linked to from the top.
 
-    verdicts: JSON that it carries unseen, so that what it says can be checked against the recording. facts: JSON in its
-    head, for an index of reports.
+    verdicts: JSON that it carries unseen, so that what it says can be checked against the recording. facts: for its
+    head, what an index of reports must know.
     """
     with quick_imports():
         import nbformat

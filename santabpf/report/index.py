@@ -62,7 +62,7 @@ def entries(folder: Path) -> list[Entry]:
         if facts is not None:
             also = tuple(path.with_suffix(s).name for s in (".md", ".pdf", ".ipynb") if path.with_suffix(s).is_file())
             found.append(Entry(path.name, facts, also))
-    return sorted(found, key=lambda entry: (-entry.facts.to_ns, entry.file))
+    return sorted(found, key=lambda entry: (-entry.facts.from_ns, entry.file))
 
 
 def rebuild(folder: str | Path) -> Path:

@@ -23,6 +23,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$^!])")
 
 #: Columns and parameters that hold a moment, though their names could be those of a length.
 _MOMENTS = ("end_ns", "first_ns", "last_ns", "from_ns", "to_ns")
+#: No length is as long as this (31 years); such nanoseconds are a moment, whatever the column is called.
+_LONGEST_NS = 10**18
 
 
 def format_cell(column: str, cell: Cell) -> str:
@@ -32,9 +34,12 @@ def format_cell(column: str, cell: Cell) -> str:
     if isinstance(cell, list):
         return " ".join(visible(shlex.quote(word)) for word in cell)
     if isinstance(cell, int):
+        is_length = column.endswith("_ns") and abs(cell) < _LONGEST_NS
         if column in ("ts_ns", "second") or column.endswith("_second") or column in _MOMENTS:
             return format_utc(cell)
-        if column.endswith("_ns") and "start" not in column:
+        if column.endswith("_ns") and not is_length:
+            return format_utc(cell)
+        if is_length and "start" not in column:
             return format_duration(cell)
         if column.endswith("_bytes"):
             return format_bytes(cell)
