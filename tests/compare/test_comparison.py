@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 from typing import Any
 
 import pytest
-from planted_moments import MS, START, Rows, S, by_chance, moment
+from planted_moments import COMMANDS, MS, PROBES, START, Rows, S, by_chance, moment, usual
 from synthetic import HOSTILE
 
 import santabpf as sb
-from santabpf.compare import Comparison, compare
+from santabpf.compare import Change, Comparison, compare
 from santabpf.errors import BadUsage, MissingTable
-
-PROBES = ["exec", "dns", "file_io", "processes"]
-COMMANDS = [f"job-{name}" for name in ("backup", "mail", "web", "sync", "cron", "index")]
-
-
-def usual(seed: int, seconds: int, start: int = START) -> dict[str, list[dict[str, Any]]]:
-    """A node that does what it always does: six commands, names that are asked for, files that are read."""
-    rows: dict[str, list[dict[str, Any]]] = {"exec": [], "dns": [], "processes": [], "file_io": []}
-    for at, comm in enumerate(COMMANDS):
-        rows["exec"] += by_chance(seed * 10 + at, seconds, 1 + 2 * at, {"comm": comm, "uid": at % 2}, start)
-        rows["dns"] += by_chance(seed * 20 + at, seconds, 3, {
-            "comm": comm, "rcode": 0, "server_ip": "10.0.0.2",
-            "waited_ns": lambda rng: int(2 * MS * rng.lognormvariate(0, 0.6)),
-        }, start)
-        rows["processes"].append({"ts_ns": start, "tgid": 100 + at, "start_ns": 10 * MS * (at + 1), "comm": comm})
-    rng = random.Random(seed)
-    for second in range(seconds):
-        for at in range(len(COMMANDS)):
-            rows["file_io"].append({
-                "ts_ns": start + (second + 1) * S, "span_ns": S, "tgid": 100 + at, "start_ns": 10 * MS * (at + 1),
-                "op": "read", "name": f"data.{at}", "calls": rng.randrange(80, 120),
-                "data_bytes": rng.randrange(8 << 20, 12 << 20), "total_ns": 20 * MS, "errors": 0, "inode": at,
-                "major": 8, "minor": 1,
-            })
-    return rows
 
 
 @pytest.fixture(scope="module")
@@ -58,55 +32,63 @@ def test_two_quiet_moments_are_alike(quiet: Path, tmp_path: Path) -> None:
     assert 3 <= found.bar < 5
 
 
-def test_what_was_planted_is_the_first_in_the_ranking_and_named(quiet: Path, tmp_path: Path) -> None:
-    rows = usual(2, 12)
-    rows["exec"] += by_chance(99, 12, 23, {"comm": "cryptominer", "uid": 33, "filename": "/tmp/m"})
-    found = against(quiet, tmp_path, rows)
-    first = found.beyond[0]
-    assert (first.table, first.measure.name, first.dimension, first.label) == ("exec", "rows", "comm", "cryptominer")
-    assert first.good == 0
-    assert first.incident == pytest.approx(23, rel=0.2)
-    assert set(first.also) == {"uid 33", "filename /tmp/m"}
-    assert {c.table for c in found.beyond} == {"exec"}
-    assert all(c.label != comm for c in found.beyond for comm in COMMANDS)
-
-
-def test_what_stopped_is_found_too(quiet: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def planted(quiet: Path, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """Six changes in one incident: see the tests below."""
     rows = usual(2, 12)
     rows["exec"] = [row for row in rows["exec"] if row["comm"] != COMMANDS[-1]]
-    first = against(quiet, tmp_path, rows).beyond[0]
-    assert (first.label, first.incident) == (COMMANDS[-1], 0)
-    assert first.score < -5
-
-
-def test_longer_waits_are_found_where_their_number_is_the_same(quiet: Path, tmp_path: Path) -> None:
-    rows = usual(2, 12)
-    for row in rows["dns"]:
-        if row["comm"] == COMMANDS[2]:
-            row["waited_ns"] *= 40
-    found = against(quiet, tmp_path, rows)
-    slow = {(c.measure.name, c.dimension, c.label) for c in found.beyond}
-    assert ("p50 of waited_ns", "comm", COMMANDS[2]) in slow
-    assert ("waited_ns", "comm", COMMANDS[2]) in slow
-    assert not any(c.label == COMMANDS[2] and c.measure.name == "rows" for c in found.beyond)
-
-
-def test_a_process_without_a_name_in_its_table_is_named_by_others(quiet: Path, tmp_path: Path) -> None:
-    rows = usual(2, 12)
-    for row in rows["file_io"]:
-        if row["tgid"] == 103:
-            row["data_bytes"] *= 9
-    first = against(quiet, tmp_path, rows).beyond[0]
-    assert (first.table, first.measure.name, first.label) == ("file_io", "data_bytes", COMMANDS[3])
-    assert any("name data" in also for also in first.also) or first.dimension == "comm"
-
-
-def test_one_or_two_events_are_no_change(quiet: Path, tmp_path: Path) -> None:
-    rows = usual(2, 12)
+    rows["exec"] += by_chance(99, 12, 23, {"comm": "cryptominer", "uid": 33, "filename": "/tmp/m"})
+    rows["exec"] += by_chance(5, 12, 20, {"comm": lambda rng: f"worker/{rng.randrange(500)}"})
     rows["exec"] += [{"ts_ns": START + 3 * S, "comm": "once"}, {"ts_ns": START + 5 * S, "comm": "twice"}] * 2
-    found = against(quiet, tmp_path, rows)
-    assert not [c for c in found.beyond if c.label in ("once", "twice")]
-    assert [c for c in found.changes if c.label == "once"]
+    for row in rows["dns"]:
+        row["waited_ns"] *= 40 if row["comm"] == COMMANDS[2] else 1
+    for row in rows["file_io"]:
+        row["data_bytes"] *= 9 if row["tgid"] == 103 else 1
+    return against(quiet, tmp_path_factory.mktemp("planted"), rows)
+
+
+def of(found: Comparison, label: str, measure: str = "rows") -> Change:
+    """What changed by more than noise in this measure under this label."""
+    return next(c for c in found.beyond if (c.label, c.measure.name) == (label, measure))
+
+
+def test_what_was_planted_is_found_and_named(planted: Comparison) -> None:
+    miner = of(planted, "cryptominer")
+    assert (miner.table, miner.dimension, miner.good) == ("exec", "comm", 0)
+    assert miner.incident == pytest.approx(23, rel=0.2)
+    assert set(miner.also) == {"uid 33", "filename /tmp/m"}
+    assert miner.score > 8
+    unchanged = {COMMANDS[0], COMMANDS[1], COMMANDS[4]}
+    assert not [c for c in planted.beyond if c.label in unchanged]
+
+
+def test_what_stopped_is_found_too(planted: Comparison) -> None:
+    gone = of(planted, COMMANDS[-1])
+    assert (gone.table, gone.incident) == ("exec", 0)
+    assert gone.score < -5
+
+
+def test_longer_waits_are_found_where_their_number_is_the_same(planted: Comparison) -> None:
+    assert of(planted, COMMANDS[2], "p50 of waited_ns").table == "dns"
+    assert of(planted, COMMANDS[2], "waited_ns").score > 3
+    assert not [c for c in planted.beyond if c.table == "dns" and c.measure.name == "rows"]
+
+
+def test_a_process_without_a_name_in_its_table_is_named_by_others(planted: Comparison) -> None:
+    read = of(planted, COMMANDS[3], "data_bytes")
+    assert (read.table, read.dimension) == ("file_io", "comm")
+    assert "name data.#" not in read.also
+    assert read.incident / read.good == pytest.approx(9, rel=0.1)
+
+
+def test_one_or_two_events_are_no_change(planted: Comparison) -> None:
+    assert not [c for c in planted.beyond if c.label in ("once", "twice")]
+    assert [c for c in planted.changes if c.label == "once"]
+
+
+def test_names_that_differ_in_numbers_only_stand_together(planted: Comparison) -> None:
+    assert of(planted, "worker/#").incident == pytest.approx(20, rel=0.2)
+    assert not [c for c in planted.changes if c.label.startswith("worker/") and c.label != "worker/#"]
 
 
 def test_seconds_that_were_not_watched_do_not_count(quiet: Path, tmp_path: Path) -> None:
@@ -114,13 +96,6 @@ def test_seconds_that_were_not_watched_do_not_count(quiet: Path, tmp_path: Path)
     rows["exec"].append({"ts_ns": START + 6 * S - 1, "comm": "the-last"})
     found = compare(moment(tmp_path / "friday", 6, rows, PROBES), quiet)
     assert found.beyond == ()
-
-
-def test_names_that_differ_in_numbers_only_stand_together(quiet: Path, tmp_path: Path) -> None:
-    rows = usual(2, 12)
-    rows["exec"] += by_chance(5, 12, 20, {"comm": lambda rng: f"worker/{rng.randrange(500)}"})
-    first = against(quiet, tmp_path, rows).beyond[0]
-    assert first.label == "worker/#"
 
 
 def test_flags_are_yes_or_no_and_a_command_may_be_called_true(tmp_path: Path) -> None:
@@ -221,8 +196,8 @@ def test_names_from_a_node_do_no_harm_in_any_rendering(quiet: Path, tmp_path: Pa
         assert "\u202e" not in text
 
 
-def test_the_frame_and_the_json_hold_all_of_it(quiet: Path, tmp_path: Path) -> None:
-    found = against(quiet, tmp_path, usual(2, 12))
+def test_the_frame_and_the_json_hold_all_of_it(planted: Comparison) -> None:
+    found = planted
     frame = found.to_frame()
     assert len(frame) == len(found.changes)
     assert list(frame.columns)[:8] == ["table", "measure", "dimension", "label", "good", "incident", "unit", "score"]
