@@ -4,6 +4,7 @@ plant/<probe>.py runs on the node, under its own Python, and prints what it plan
 `check(table, facts)`, which asserts that the decoded tables hold exactly that. An expectation may say more:
 
     SPEC     the probe with parameters: "block_io:min_total_ns=0"
+    PROBES   ("exec", "exit"): it is no probe's own, but is looked for in the tables of these
     PARTIAL  {"6.1": "words"}: on these kernels the probe is partial (or failed), and its reason has these words
     EARLY    True: it is planted before the recording begins, and ends its plants when its standard input ends
     KEPT     True: it is planted with the others, and what it leaves is cleared after the recording, when its input ends
@@ -30,7 +31,6 @@ import pyarrow as pa
 
 from santabpf import record
 from santabpf.launch import PYTHON
-from santabpf.probes import all_probes
 from santabpf.recording import Recording
 from santabpf.transport import Channel, Transport, open_transport
 from santabpf.units import SECOND
@@ -73,9 +73,14 @@ class Grown:
 
 
 def names() -> list[str]:
-    """The probes that have a plant and an expectation."""
+    """The plants that have an expectation; most are called as their probe."""
     plants = {path.stem for path in (HERE / "plant").glob("*.py")}
-    return sorted(plants & {path.stem for path in (HERE / "expect").glob("*.py")} & all_probes().keys())
+    return sorted(plants & {path.stem for path in (HERE / "expect").glob("*.py")} - {"__init__"})
+
+
+def probes_of(name: str) -> tuple[str, ...]:
+    """The probes that see this plant."""
+    return getattr(expectation(name), "PROBES", (name,))
 
 
 def expectation(name: str) -> ModuleType:
@@ -87,7 +92,8 @@ def check(grown: Grown, name: str) -> None:
     """Raises AssertionError unless the recording holds what was planted, or says rightly why it can't."""
     expected, recording = expectation(name), grown.recording
     (node,) = recording.info["nodes"].values()
-    probe = recording.info["probes"][name]
+    probe, *others = (recording.info["probes"][name] for name in probes_of(name))
+    assert all((other["state"], other["why"]) == ("on", None) for other in others)
     partial: dict[str, str] = getattr(expected, "PARTIAL", {})
     words = [text for kernel, text in partial.items() if node["kernel"].startswith(f"{kernel}.")]
     if words:
@@ -120,7 +126,9 @@ def grow(node: str, wanted: list[str], out: Path, **options: Any) -> Grown:
 
     def keep() -> None:
         try:
-            specs = [getattr(expectation(name), "SPEC", name) for name in wanted]
+            own = [getattr(expectation(name), "SPEC", name) for name in wanted if probes_of(name) == (name,)]
+            others = {probe for name in wanted for probe in probes_of(name)} - set(wanted)
+            specs = [*own, *sorted(others)]
             how = {"duration": None, "out": out, "progress": False, "stop": stop, "on_second": closed}
             made.append(record({"planted": node}, probes=specs, **how, **options))
         except BaseException as exc:

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
 
 import pytest
 from planted_tcp import server, talk
-from planting import check_planted
 from real_elf import Elf, plan_of
 
 from santabpf import wire
 
 pytestmark = pytest.mark.bpf
 PLANTED = 23
-
-
-def test_waits_queues_and_what_a_full_queue_kept_out_are_as_planted(tmp_path: Path) -> None:
-    check_planted("accept", tmp_path)
 
 
 def test_a_tree_scope_has_what_its_process_accepts_and_nothing_of_others() -> None:

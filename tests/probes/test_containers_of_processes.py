@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from expect import containers as expect
 from planted import recorded
 from real_elf import Elf, plan_of
 
@@ -20,11 +19,6 @@ from santabpf.elf.scope import _cgroup_folder, cgroup_controller
 from santabpf.probes.source import CGROUPS
 
 pytestmark = pytest.mark.bpf
-
-
-def test_23_processes_of_23_containers_that_are_gone_name_their_pod_and_container() -> None:
-    table, facts = recorded(plan_of("exec", "exit", "fork"), "containers")
-    expect.check(table, facts)
 
 
 @pytest.fixture

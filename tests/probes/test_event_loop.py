@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from planting import check_planted
 from real_elf import POLLS, Elf, load, plan_of
 
 from santabpf import wire
 
 pytestmark = pytest.mark.bpf
-
-
-def test_a_planted_loop_is_found_with_each_of_its_ticks(tmp_path: Path) -> None:
-    check_planted("event_loop", tmp_path)
 
 
 def test_where_a_kind_of_poll_is_missing_the_others_are_seen_and_it_is_named() -> None:

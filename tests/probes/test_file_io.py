@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from planting import check_planted
 from real_elf import Elf, plan_of
 
 from santabpf import wire
@@ -27,10 +26,6 @@ for i in range(int(sys.argv[2])):
         os.read(other, 1)
 os._exit(0)
 """
-
-
-def test_a_planted_script_is_found_with_each_of_its_calls_and_its_slow_fsync(tmp_path: Path) -> None:
-    check_planted("file_io", tmp_path)
 
 
 def reader(path: Path) -> subprocess.Popen[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+PROBES = ("exec", "exit", "fork")
 
 def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     """Each planted process names its cgroup, pod and container, though all are gone."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+PROBES = ("exec",)
 ENOENT, E2BIG, ENOEXEC, EACCES = 2, 7, 8, 13
 
 

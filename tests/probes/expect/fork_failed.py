@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+PROBES = ("fork",)
 
 def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     """Each fork that a full cgroup refused is one row of its caller."""

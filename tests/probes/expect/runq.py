@@ -10,8 +10,11 @@ import pyarrow as pa
 
 def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     rows = [row for row in table("runq").to_pylist() if row["tid"] == facts["victim"]]
-    long = [row for row in rows if row["wait_ns"] >= 0.95 * facts["at_least_ns"]]
-    assert 23 <= len(long) <= 25  # on a busy machine an ordinary wait may be as long
+    planted_ns = 0.95 * facts["at_least_ns"]
+    long = [row for row in rows if row["wait_ns"] >= planted_ns]
+    # on a busy machine an ordinary wait may be as long, and one wait may last from one planted one into the next
+    assert len(long) <= 25
+    assert sum(int(row["wait_ns"] / planted_ns) for row in long) >= 23
     for row in long:
         assert (row["tgid"], row["comm"], row["cpu"]) == (facts["victim"], "santa-victim", facts["cpu"])
         assert row["was_preempted"]
