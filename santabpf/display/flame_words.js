@@ -39,7 +39,7 @@ function santaFlameWords(data, tree, box) {
   };
   const pace = (amount, seconds) => { /* of a second */
     const each = amount / seconds, ns = data.unit === "ns" ? each : each * data.sample_ns;
-    return (ns ? duration(ns) : digits(each) + " samples") + " a second";
+    return !each ? "nothing" : (ns ? duration(ns) : digits(each) + " samples") + " a second";
   };
   const times = (one, two) => !one || !two ? "" : " (" + (two > one ? "×" : "÷") + digits(Math.max(one, two) / Math.min(one, two)) + ")";
   const brief = (i) => { const said = name(i) || "(no name)"; return said.length > 60 ? said.slice(0, 59) + "…" : said; };
