@@ -67,7 +67,7 @@ MAY_IMPORT = {
     "catalogue": {"display", "errors", "places", "probes", "scenarios", "schema", "tables"},
     "bench": {
         "charts", "decode", "display", "elf", "errors", "launch", "machine", "probes", "record", "recording", "replay",
-        "report", "scenarios", "tables", "transport", "units", "wire",
+        "report", "scenarios", "tables", "transport", "units", "wire", "workbench",
     },  # of the elf: its stub headers, for the BCC callback that it is compared with
     "cli": None,  # everything; nobody imports it
 }

@@ -32,11 +32,13 @@ from .view import Filter, Window
 
 
 class Workbench(w.VBox):  # type: ignore[misc]
-    """A recording under investigation: everything on it is also a call of `investigation`."""
+    """A recording under investigation: everything on it is also a call of `investigation`. views: panel by name."""
 
     investigation: Investigation | None
 
-    def __init__(self, recording: Recording | str | Path | None = None, folder: str | Path = "recordings") -> None:
+    def __init__(
+        self, recording: Investigation | Recording | str | Path | None = None, folder: str | Path = "recordings"
+    ) -> None:
         """recording: the one to begin with; none: people choose. folder: where the others are."""
         self.folder = library.find_folder(folder)
         self.investigation = None
@@ -59,10 +61,11 @@ class Workbench(w.VBox):  # type: ignore[misc]
 
     # ---------------------------------------------------------------------------------------------- which recording
 
-    def go_to(self, recording: Recording | str | Path) -> None:
+    def go_to(self, recording: Investigation | Recording | str | Path) -> None:
         """Investigate this recording, or that of this folder or name; a sentence where it can't be opened."""
         try:
-            opened = Investigation(recording if isinstance(recording, Recording) else self._path(recording))
+            opened = recording if isinstance(recording, Investigation) else Investigation(
+                recording if isinstance(recording, Recording) else self._path(recording))
         except SantaError as exc:
             self._say(str(exc))
             return
@@ -107,7 +110,7 @@ class Workbench(w.VBox):  # type: ignore[misc]
 
     def _build(self, opened: Investigation) -> None:
         views = {name: PanelView(panel, self._pick, self._look) for name, panel in all_panels().items()}
-        self._views, self._stale = views, set(views)
+        self.views, self._stale = views, set(views)
         self._tabs = w.Tab(
             [w.VBox([v for v in views.values() if v.panel.group == group], layout=WIDE) for group in GROUPS],
             titles=list(GROUPS.values()), selected_index=0, layout=WIDE)
@@ -128,7 +131,7 @@ class Workbench(w.VBox):  # type: ignore[misc]
         with self._lock:
             if self.investigation is None:
                 return
-            self._stale = set(self._views)
+            self._stale = set(self.views)
             old, self._crumbs.children = self._crumbs.children, self._breadcrumbs(self.investigation)
             for crumb in old:
                 crumb.close()
@@ -140,7 +143,7 @@ class Workbench(w.VBox):  # type: ignore[misc]
             if self.investigation is None:
                 return
             group = list(GROUPS)[self._tabs.selected_index or 0]
-            for name, view in self._views.items():
+            for name, view in self.views.items():
                 if name in self._stale and view.panel.group in ("overview", group):
                     self._stale.discard(name)
                     if view.panel.group == "verdicts" and self.investigation.judged is None and not self._failed:
@@ -202,7 +205,9 @@ class Workbench(w.VBox):  # type: ignore[misc]
         return f"<Workbench on {self.investigation!r}>" if self.investigation else f"<Workbench on {self.folder}>"
 
 
-def investigate(recording: Recording | str | Path | None = None, folder: str | Path = "recordings") -> Workbench:
+def investigate(
+    recording: Investigation | Recording | str | Path | None = None, folder: str | Path = "recordings"
+) -> Workbench:
     """The workbench on a recording: an overview, and panels that follow the window and the filters that you choose.
 
     recording  or its folder or name; none: choose from the table

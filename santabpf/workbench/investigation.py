@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadUsage, SantaError
 from ..recording import Recording
 from ..recording import open as open_recording
-from ..replay import Result, replay
+from ..replay import Result, hand_over, replay
 from ..whole import write_whole
 from .lens import Lens
 from .view import Filter, Finding, View, Window, dump, load_finding, load_view
@@ -179,7 +180,14 @@ class Investigation:
         from ..shipped import shipped
 
         given = {"investigation": json.dumps(self._dump())}
-        return report(self.recording, path, notebook=shipped("notebooks") / "findings.ipynb", parameters=given)
+        with tempfile.TemporaryDirectory(prefix="santabpf-judged-") as folder:
+            handed = {} if self.judged is None else hand_over(self.recording, None, self.judged, Path(folder))
+            os.environ.update(handed)  # so that it is not judged again
+            try:
+                return report(self.recording, path, notebook=shipped("notebooks") / "findings.ipynb", parameters=given)
+            finally:
+                for name in handed:
+                    os.environ.pop(name, None)
 
     # ------------------------------------------------------------------------------------------------ kept and told
 

@@ -6,6 +6,7 @@ traceback: what fails says so in its place.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -43,6 +44,11 @@ class PanelView(w.VBox):  # type: ignore[misc]
             parts = [Part(sentence(f"This panel failed, which is a mistake in SantaBPF: {type(exc).__name__}: {exc}"))]
         self._show(parts)
         self.seconds = time.perf_counter() - began
+
+    @property
+    def bytes(self) -> int:
+        """What goes to the browser for what is shown now."""
+        return sum(len(json.dumps(one.figure)) if isinstance(one, Chart) else len(one.drawing) for one in self._widgets)
 
     def wait(self, text: str) -> None:
         """Show a sentence until there is more."""

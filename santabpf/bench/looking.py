@@ -1,0 +1,127 @@
+"""The workbench on a large recording: how long until something is seen, and until a new window is.
+
+In: a recording of 10 million events. Out: figures. It is measured in a process of its own, as a notebook's kernel is
+one; memory is that of the process and of those that it starts, at their peaks.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from ..errors import SantaError
+from ..units import GIB, MIB
+from .crowded import make
+from .figures import Family, Figure, Goal, Spread
+
+OVERVIEW, PANEL, BYTES, MEMORY = Goal(2.0), Goal(1.0), Goal(2.0), Goal(1.0)
+PLANNED = [Figure("first overview", "s", None, OVERVIEW), Figure("the slowest panel, drawn anew", "s", None, PANEL),
+           Figure("to the browser for a panel, at most", "MiB", None, BYTES),
+           Figure("memory of the kernel", "GiB", None, MEMORY)]
+#: Windows of a tenth that are looked at.
+WINDOWS = 5
+
+
+def measure(folder: Path, rows: int, rounds: int) -> Family:
+    """Open it, wait until it is judged, look at one tenth after the other."""
+    began = time.monotonic()
+    made = make(folder / "crowded", rows)
+    making = time.monotonic() - began
+    told = []
+    for _ in range(rounds):
+        done = subprocess.run([sys.executable, "-m", __name__, str(folder / "crowded")], capture_output=True, text=True)
+        if done.returncode:
+            raise SantaError(f"the workbench could not be measured: {done.stderr.strip().splitlines()[-1:]}")
+        told.append(json.loads(done.stdout))
+    panels = {name: Spread.of([s for one in told for s in one["panels"][name]]) for name in told[0]["panels"]}
+    slowest = max(panels, key=lambda name: panels[name].most)
+    largest = max(told[0]["bytes"], key=lambda name: max(one["bytes"][name] for one in told))
+    head = ["panel", "median s", "slowest s", "goal", "", "MiB to the browser, at most"]
+    table = [[name, f"{spread.median:.2f}", f"{spread.most:.2f}", f"{PANEL} s",
+              "met" if PANEL.is_met(spread.most) else "**missed**",
+              f"{max(one['bytes'][name] for one in told) / MIB:.2f}"] for name, spread in panels.items()]
+    return Family(
+        "The workbench",
+        f"A made-up recording of {made:,} events in 10 minutes (written in {making:.0f} s). It is opened as in "
+        f"investigate.ipynb, imports included; then {WINDOWS} windows of a tenth are looked at, one after the other, "
+        "and every panel is drawn anew for each. What goes to the browser is counted without plotly.js (1.4 MiB, "
+        "packed), which goes there once a page.",
+        [Figure("first overview", "s", Spread.of([one["overview"] for one in told]), OVERVIEW,
+                "alarms come when it is judged"),
+         Figure("the slowest panel, drawn anew", "s", panels[slowest], PANEL, f"{slowest}; the median of all windows"),
+         Figure("to the browser for a panel, at most", "MiB",
+                Spread.of([one["bytes"][largest] / MIB for one in told]), BYTES, largest),
+         Figure("memory of the kernel", "GiB", Spread.of([one["memory"] / GIB for one in told]), MEMORY,
+                "with the processes that it starts, each at its peak"),
+         Figure("judged, beside all else", "s", Spread.of([one["judged"] for one in told]))],
+        [(head, table)],
+    )
+
+
+def _look(path: str) -> dict[str, Any]:
+    """What is done in the process of its own."""
+    watch = _Memory()
+    began = time.perf_counter()
+    from ..workbench import Investigation, Workbench
+    from ..workbench.panels import all_panels
+
+    looked = Investigation(path, sidecar=None)
+    bench = Workbench(looked, Path(path).parent)
+    overview = time.perf_counter() - began
+    while looked.judged is None:
+        time.sleep(0.01)
+    judged = time.perf_counter() - began
+    start, end = looked.everything
+    panels: dict[str, list[float]] = {name: [] for name in all_panels()}
+    sent = dict.fromkeys(panels, 0)
+    for number in range(WINDOWS):
+        tenth = (end - start) // 10
+        looked.look(start + number * 2 * tenth, start + (number * 2 + 1) * tenth)
+        for name, view in bench.views.items():
+            view.update(looked)
+            panels[name].append(view.seconds)
+            sent[name] = max(sent[name], view.bytes)
+    return {"overview": overview, "judged": judged, "panels": panels, "bytes": sent, "memory": watch.peak()}
+
+
+class _Memory:
+    """The peaks of this process and of all below it, added up; looked at ten times a second."""
+
+    def __init__(self) -> None:
+        self._peaks: dict[int, int] = {}
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def peak(self) -> int:
+        """So far, in bytes."""
+        self._look()
+        return sum(self._peaks.values())
+
+    def _watch(self) -> None:
+        while True:
+            self._look()
+            time.sleep(0.1)
+
+    def _look(self) -> None:
+        for pid in _family():
+            try:
+                status = Path(f"/proc/{pid}/status").read_text()
+            except OSError:
+                continue
+            peak = next((int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM")), 0)
+            self._peaks[pid] = max(self._peaks.get(pid, 0), peak)
+
+
+def _family() -> list[int]:
+    """This process and its children; those have none."""
+    own = Path("/proc/self")
+    tasks = own.glob("task/*/children")
+    return [int(own.resolve().name), *(int(pid) for task in tasks for pid in task.read_text().split())]
+
+
+if __name__ == "__main__":
+    print(json.dumps(_look(sys.argv[1])))
