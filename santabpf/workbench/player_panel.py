@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from ..postmortem.pictures import about_signals
 from ..recording import Recording
 from ..recording import open as open_recording
 from ..replay import replay
-from ..units import MS, SECOND, format_duration, format_utc
+from ..units import MS, SECOND, format_duration, format_utc, second_of
 from .board import Board, spans
 from .chart import Chart
 from .pane import Pane
@@ -88,7 +88,9 @@ class PlayerPanel(widgets.VBox):  # type: ignore[misc]
             min=0.0, max=(player.end_ns - player.start_ns) / SECOND, step=0.1, readout=False, tooltip="Scrub",
             layout={"flex": "1 1 200px", "min_width": "160px"},
         )  # fmt: skip
+        self._slider.add_class("santa-scrub")
         self._clock = widgets.Label(layout={"width": "230px"})
+        self._clock.add_class("santa-clock")
         self._lights, self._lines, self._chart = Pane(), Pane(), Chart()
         figure = drawing(player.result, player.start_ns, player.end_ns)
         if figure is None:
@@ -133,18 +135,18 @@ class PlayerPanel(widgets.VBox):  # type: ignore[misc]
         """Show what was known where the player is."""
         with self._lock:
             player = self.player
-            self._lights.draw(Board(player.lights, None))
-            self._lines.draw(Board(None, player.events))
-            self._chart.now = player.at_ns / MS
-            self._button.icon, self._button.tooltip = ("pause", "Pause") if player.playing else ("play", "Play")
             gone, whole = player.at_ns - player.start_ns, player.end_ns - player.start_ns
-            self._clock.value = (
-                f"{format_utc(player.at_ns, date=False)[:10]} UTC · {format_duration(gone // SECOND * SECOND)} of "
-                f"{format_duration(whole)}"
-            )
             self._moving = True
             self._slider.value = gone / SECOND
             self._moving = False
+            self._lights.draw(Board(player.lights, None))
+            self._lines.draw(Board(None, player.events))
+            self._chart.now = second_of(player.at_ns) / MS  # a second is known when it is over
+            self._button.icon, self._button.tooltip = ("pause", "Pause") if player.playing else ("play", "Play")
+            self._clock.value = (
+                f"{format_utc(player.at_ns, date=False)[:10]} UTC · "
+                f"{format_duration(second_of(gone)) if gone >= SECOND else '0 s'} of {format_duration(whole)}"
+            )
 
     def _go_on(self) -> None:
         before = time.monotonic()
@@ -162,6 +164,19 @@ class PlayerPanel(widgets.VBox):  # type: ignore[misc]
     def _scrub(self, change: Any) -> None:
         if not self._moving:
             self.seek(self.player.start_ns + round(change["new"] * SECOND))
+
+
+class PlayerBox(widgets.Accordion):  # type: ignore[misc]
+    """A closed box that makes the player when it is opened first: judging and drawing cost nothing before that."""
+
+    def __init__(self, make: Callable[[], widgets.Widget]) -> None:
+        self._make = make
+        super().__init__([widgets.VBox()], titles=("Play it as if it were live",), layout=widgets.Layout(width="100%"))
+        self.observe(self._opened, "selected_index")
+
+    def _opened(self, change: Any) -> None:
+        if change["new"] == 0 and not self.children[0].children:
+            self.children[0].children = (self._make(),)
 
 
 def _step_button(panel: PlayerPanel, seconds: int) -> widgets.Button:
