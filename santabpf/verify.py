@@ -53,16 +53,17 @@ class Checked:
 def verify(target: str | Path, recording: Recording) -> list[Checked]:
     """Judge the recording again, with the scenarios that the verdicts name, and compare.
 
-    Raises BadVerdict where the file holds no verdict, and whatever replay() raises.
+    Of a report of several recordings, only the verdicts of this one, by its name. Raises BadVerdict where the file
+    holds no verdict of it, and whatever replay() raises.
     """
-    given = _read(Path(target))
+    given = _read(Path(target), recording.name)
     known = [_scenario_of(body) for _, body in given]
     again = {(v.scenario, v.node): v.as_dict() for v in replay(recording, sorted({n for n in known if n})).verdicts}
     return [_check(text, body, again) for text, body in given]
 
 
-def _read(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Each verdict as it stands there, and its plain values."""
+def _read(path: Path, name: str) -> list[tuple[str, dict[str, Any]]]:
+    """Each verdict on the recording of that name as it stands there, and its plain values."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
@@ -78,7 +79,24 @@ def _read(path: Path) -> list[tuple[str, dict[str, Any]]]:
     found = body.get("verdicts", [body]) if isinstance(body, dict) else []
     if not isinstance(found, list) or not found or not all(isinstance(v, dict) and "digest" in v for v in found):
         raise BadVerdict(f"{path}: this is no verdict: it has no digest")
-    return [(json.dumps(v), v) for v in found]
+    return [(json.dumps(v), v) for v in _of(path, name, body, found)]
+
+
+def _of(path: Path, name: str, body: dict[str, Any], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where the file is of several recordings: the verdicts on that one."""
+    listed = body.get("recordings")
+    if not isinstance(listed, list) or len(listed) < 2:
+        return found
+    try:
+        pairs = [(str(entry["name"]), digest) for entry in listed for digest in entry["digests"]]
+    except (TypeError, KeyError) as exc:
+        raise BadVerdict(f"{path}: this is no report: it does not say which verdict is of which recording") from exc
+    if any(verdict["digest"] not in {digest for _, digest in pairs} for verdict in found):
+        raise BadVerdict(f"{path}: a verdict in it is of none of its recordings")
+    ours = {digest for of, digest in pairs if of == name}
+    if not ours:
+        raise BadVerdict(f"{path}: it is of {', '.join(sorted({of for of, _ in pairs}))}, not of {name}")
+    return [verdict for verdict in found if verdict["digest"] in ours]
 
 
 def _scenario_of(body: dict[str, Any]) -> str | None:

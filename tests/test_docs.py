@@ -70,5 +70,15 @@ def test_a_scenario_is_added_as_the_page_says_and_then_an_alarm(tmp_path: Path) 
     assert (tmp_path / "settings.html").exists()
 
 
+def test_reports_are_scheduled_as_the_page_says(tmp_path: Path) -> None:
+    daily, every, listed = follow("schedule.md", tmp_path)
+    assert "OnCalendar=*-*-* 06:00:00" in daily
+    assert "record -d 60s -p default --into /srv/recordings -- local" in daily
+    assert "ExecStart=" in every
+    assert "report --new /srv/recordings --into /srv/reports" in every
+    assert listed.startswith("$ santabpf schedule list")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_reference_of_tables_is_what_the_yaml_says() -> None:
     assert (DOCS / "tables.md").read_text(encoding="utf-8") == reference(), "run: make docs"

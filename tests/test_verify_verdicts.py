@@ -46,6 +46,23 @@ def test_a_verdict_does_not_hold_for_another_recording(tmp_path: Path, verdict: 
     assert any("another recording" in reason and "exit" in reason for reason in checked.reasons)
 
 
+def test_of_a_report_of_several_recordings_each_is_checked_on_its_own(tmp_path: Path, verdict: str) -> None:
+    other = replay(open_recording(OTHER), ["short_lived_jobs"]).verdicts[0].to_json()
+    bodies = [json.loads(verdict), json.loads(other)]
+    pairs = list(zip((FAULT, OTHER), bodies, strict=True))
+    listed = [{"name": path.name, "digests": [body["digest"]]} for path, body in pairs]
+    path = written(tmp_path, {"verdicts": bodies, "recordings": listed})
+    for recording, body in pairs:
+        (checked,) = verify(path, open_recording(recording))
+        assert (checked.holds, checked.digest) == (True, body["digest"])
+    with pytest.raises(BadVerdict, match="not of quiet_idle"):
+        verify(path, open_recording(ROOT / "recordings" / "quiet_idle"))
+    with pytest.raises(BadVerdict, match="of none of its recordings"):
+        verify(written(tmp_path, {"verdicts": bodies, "recordings": [listed[0], listed[0]]}), open_recording(FAULT))
+    with pytest.raises(BadVerdict, match="does not say"):
+        verify(written(tmp_path, {"verdicts": bodies, "recordings": [1, 2]}), open_recording(FAULT))
+
+
 def test_one_changed_word_is_seen_with_and_without_a_mended_digest(tmp_path: Path, verdict: str) -> None:
     body = json.loads(verdict)
     body["state"] = "quiet"

@@ -75,13 +75,13 @@ def test_jupyter_scheduler_runs_the_notebook_as_a_job(tmp_path: Path) -> None:
                           capture_output=True, text=True, cwd=tmp_path, timeout=120, env={
                               **os.environ, "PYTHONPATH": str(ROOT), "JUPYTER_DATA_DIR": str(tmp_path / "data")})
     assert done.stdout.splitlines()[-1:] == ["COMPLETED"], done.stdout + done.stderr
-    (out,) = tmp_path.glob("jobs/*/*.ipynb")
-    outputs = shown(nbformat.read(out, as_version=4))
+    staged = (tmp_path / "data").rglob("*.ipynb")  # a copy of the notebook, and what became of it
+    outputs = [output for path in staged for output in shown(nbformat.read(path, as_version=4))]
     assert any("[QUIET] Short-lived jobs burn CPU" in o.data["text/plain"] for o in outputs if "data" in o)
 
 
 SCHEDULED = """
-import asyncio, sys, time
+import sys, time
 from jupyter_scheduler.environments import CondaEnvironmentManager
 from jupyter_scheduler.models import CreateJob
 from jupyter_scheduler.orm import create_tables
@@ -91,8 +91,8 @@ scheduler = Scheduler(root_dir=".", environments_manager=CondaEnvironmentManager
 job = scheduler.create_job(CreateJob(
     input_uri="postmortem.ipynb", name="night", runtime_environment_name="here", output_formats=["ipynb"],
     parameters={"recording": repr(sys.argv[1])}))
-while scheduler.get_job(job).status in ("CREATED", "QUEUED", "IN_PROGRESS"):
+while (found := scheduler.get_job(job, False)).status not in ("COMPLETED", "FAILED"):  # before it starts: STOPPED
     time.sleep(0.2)
-print(scheduler.get_job(job, False).status_message or "")
-print(scheduler.get_job(job).status.value)
+print(found.status_message or "")
+print(found.status.value)
 """
