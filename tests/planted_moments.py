@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,11 @@ def moment(path: Path, seconds: int, rows: Rows, probes: Sequence[str] = (), sta
         "probes": {name: {"params": {"hz": 49}, "state": "on", "why": None} for name in needed},
         "scenarios": [], "created_ns": start,
     }
+    counts = Counter((name, int((row["ts_ns"] - start - 1) // S)) for name, each in rows.items() for row in each)
     watched = [(table.name, name) for name in needed for table in get_probe(name).tables]
-    coverage = [{"ts_ns": start + (second + 1) * S, "span_ns": S, "probe": probe, "table": table, "rows": 0, "late": 0}
-                for second in range(seconds) for table, probe in watched]
+    coverage = [{"ts_ns": start + (second + 1) * S, "span_ns": S, "probe": probe, "table": table, "late": 0,
+                 "rows": counts[table, second]}
+                for second in range(seconds) for table, probe in watched]  # fmt: skip
     made = {**rows, "coverage": coverage}
     tables = [*(name for name, _ in watched), *(name for name in rows if name in frame_tables())]
     with Writer(path, info=info, tables=tables) as writer:

@@ -70,8 +70,10 @@ def figure(info: Info) -> go.Figure:
     )  # fmt: skip
     dressed(drawn, height=330)
     drawn.update_layout(legend={"orientation": "h", "y": 1.14, "x": 0}, hovermode="closest", dragmode=False)
-    drawn.update_xaxes(title="rank of the statistic", range=[0.3, most + 0.7], showgrid=False)
-    drawn.update_yaxes(title="change, in times its noise", rangemode="tozero")
+    small = {"size": 12, "color": MUTED}
+    drawn.update_xaxes(title={"text": "rank of the statistic", "font": small, "standoff": 4}, showgrid=False,
+                       range=[0.3, most + 0.7])  # fmt: skip
+    drawn.update_yaxes(title={"text": "change, in times its noise", "font": small}, rangemode="tozero")
     return drawn
 
 

@@ -18,7 +18,7 @@ from .windows import Window
 
 #: Frames below this share of all are drawn together, and the picture takes at most so many bytes.
 LEAST, MOST_BYTES = 0.0005, 600_000
-_WHOLE = {"profile": "CPU time", "offcpu": "waiting time"}
+_WHOLE = {"profile": ("CPU time", "CPU time"), "offcpu": ("Waiting time", "waiting time")}
 
 
 def flame(incident: Window, good: Sequence[Window], table: str) -> Flame | Words:
@@ -35,5 +35,6 @@ def flame(incident: Window, good: Sequence[Window], table: str) -> Flame | Words
     before = pa.concat_tables([stacks(w.recording, table, from_ns=w.from_ns, to_ns=w.to_ns) for w in good])
     seconds = (float(sum(w.seconds for w in good)), float(incident.seconds))
     made = difference(before, after, seconds=seconds, sample_ns=sample_length(incident.recording))
-    lead = f"{_WHOLE[table].capitalize()} of all processes: the incident ({incident}) against the good moment."
-    return drawing(made, of=_WHOLE[table], lead=lead, least=LEAST, most_bytes=MOST_BYTES)
+    named, of = _WHOLE[table]
+    lead = f"{named} of all processes: the incident ({incident}) against the good moment."
+    return drawing(made, of=of, lead=lead, least=LEAST, most_bytes=MOST_BYTES)

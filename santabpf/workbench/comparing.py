@@ -5,6 +5,7 @@ In: Moments. Out: ipywidgets. Never: a traceback; what fails says so in its plac
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -44,6 +45,7 @@ class Comparing:
         incident_window: str | None = None, good_window: str | None = None,
     ) -> None:
         self.moments: Moments | None = None
+        self._lock = threading.Lock()
         self._notice, self.ranking = Pane(layout=WIDE), Pane(layout=WIDE)
         self.picture, self.flames = Chart(layout=WIDE), w.VBox(layout=WIDE)
         self.choice = w.VBox([self._notice], layout=WIDE)
@@ -56,6 +58,7 @@ class Comparing:
         self.choice.children = [*self._views.values(), self._notice]
         self.moments.listen(self._refresh)
         self._refresh()
+        threading.Thread(target=self._judge, args=(self.moments,), daemon=True).start()
 
     def _timeline(self, moments: Moments, name: str) -> PanelView:
         side = getattr(moments, name)
@@ -71,13 +74,22 @@ class Comparing:
 
         return PanelView(panel, pick, look)
 
+    def _judge(self, moments: Moments) -> None:
+        """Beside everything else, since it takes seconds; the timelines then show alarms."""
+        moments.judge()
+        self._draw_timelines(moments)
+
+    def _draw_timelines(self, moments: Moments) -> None:
+        with self._lock:
+            for name, view in self._views.items():
+                view.update(getattr(moments, name))
+
     def _refresh(self) -> None:
         """Everything follows the two windows."""
         moments = self.moments
         if moments is None:
             return
-        for name, view in self._views.items():
-            view.update(getattr(moments, name))
+        self._draw_timelines(moments)
         self._notice.draw(sentence("Comparing …"))
         self._tell(self._compare)
 

@@ -5,6 +5,7 @@ In: recordings; windows that people choose. Out: a Comparison of just these. Nev
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,10 +38,15 @@ class Moments:
             self.incident.look(*alarm)
         if good_window is not None:
             _look(self.good, good_window)
-        elif self.good.recording.path.resolve() == self.incident.recording.path.resolve():
+        elif self.is_one_recording:
             self._look_before()
         for side in (self.incident, self.good):
             side.listen(self._changed)
+
+    @property
+    def is_one_recording(self) -> bool:
+        """Are both windows of the same one?"""
+        return self.incident.recording.path.resolve() == self.good.recording.path.resolve()
 
     def _look_before(self) -> None:
         """The good moment is what came before the incident; where that is the beginning, halves are compared."""
@@ -59,6 +65,14 @@ class Moments:
             sides = (window(side.recording, *side.window) for side in (self.incident, self.good))
             self._known = windows, compare(*sides)
         return self._known[1]
+
+    def judge(self) -> None:
+        """Judge both recordings, so that their alarms can be shown; what can't be judged has none. It takes seconds."""
+        for side in (self.incident, self.good):
+            if self.is_one_recording and self.incident.judged is not None:
+                vars(side)["result"] = self.incident.judged  # where it is cached; the same recording is judged once
+            with contextlib.suppress(SantaError):
+                _ = side.result
 
     def listen(self, act: Callable[[], None]) -> None:
         """Call act() whenever a window changed."""
