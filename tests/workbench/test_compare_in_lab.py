@@ -34,14 +34,10 @@ def recordings(lab: Lab) -> tuple[Path, Path]:
     friday["symbols"] = more["symbols"]
     for at, name in enumerate(NAMES):
         friday["exec"] += by_chance(70 + at, FRIDAY_S - TROUBLE_S, 30 - 8 * at, {"comm": name}, later)
-    monday = usual(1, MONDAY_S) | sampled(4, #: What was started on Friday; the last two with names that are not kind, but for the pictures in docs/.
-NAMES = ["compressd", *(("zstd", "gzip") if os.environ.get("SANTABPF_IMAGES") == "1" else HOSTILE[:2])]
-MONDAY_S, USUAL)
+    monday = usual(1, MONDAY_S) | sampled(4, MONDAY_S, USUAL)
     probes = ["exec", "dns", "file_io", "processes", "profile"]
     return (moment(folder / "release-friday", FRIDAY_S, friday, probes),
-            moment(folder / "monday", #: What was started on Friday; the last two with names that are not kind, but for the pictures in docs/.
-NAMES = ["compressd", *(("zstd", "gzip") if os.environ.get("SANTABPF_IMAGES") == "1" else HOSTILE[:2])]
-MONDAY_S, monday, probes))  # fmt: skip
+            moment(folder / "monday", MONDAY_S, monday, probes))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
