@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: How often it moves; s.
 TICK_S = 0.2
+#: One notch of the slider. Whole numbers: the browser sends a fraction back slightly changed, as if it had been moved.
+NOTCH_NS = 100 * MS
 MOST_PANELS = 4
 #: Where no alarm was raised, the signals of so many scenarios are drawn.
 MOST_QUIET = 2
@@ -84,8 +86,8 @@ class PlayerPanel(widgets.VBox):  # type: ignore[misc]
             options=[(f"{speed:g}×", speed) for speed in SPEEDS], value=player.speed, tooltip="Speed",
             layout={"width": "80px"},
         )  # fmt: skip
-        self._slider = widgets.FloatSlider(
-            min=0.0, max=(player.end_ns - player.start_ns) / SECOND, step=0.1, readout=False, tooltip="Scrub",
+        self._slider = widgets.IntSlider(
+            min=0, max=(player.end_ns - player.start_ns) // NOTCH_NS, readout=False, tooltip="Scrub",
             layout={"flex": "1 1 200px", "min_width": "160px"},
         )  # fmt: skip
         self._slider.add_class("santa-scrub")
@@ -137,7 +139,7 @@ class PlayerPanel(widgets.VBox):  # type: ignore[misc]
             player = self.player
             gone, whole = player.at_ns - player.start_ns, player.end_ns - player.start_ns
             self._moving = True
-            self._slider.value = gone / SECOND
+            self._slider.value = gone // NOTCH_NS
             self._moving = False
             self._lights.draw(Board(player.lights, None))
             self._lines.draw(Board(None, player.events))
@@ -163,7 +165,7 @@ class PlayerPanel(widgets.VBox):  # type: ignore[misc]
 
     def _scrub(self, change: Any) -> None:
         if not self._moving:
-            self.seek(self.player.start_ns + round(change["new"] * SECOND))
+            self.seek(self.player.start_ns + change["new"] * NOTCH_NS)
 
 
 class PlayerBox(widgets.Accordion):  # type: ignore[misc]
