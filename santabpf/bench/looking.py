@@ -1,7 +1,7 @@
 """The workbench on a large recording: how long until something is seen, and until a new window is.
 
 In: a recording of 10 million events. Out: figures. It is measured in a process of its own, as a notebook's kernel is
-one; memory is that of the process and of those that it starts, at their peaks.
+one; memory is that of the process and of those that it starts, together.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ PLANNED = [Figure("first overview", "s", None, OVERVIEW), Figure("the slowest pa
            Figure("memory of the kernel", "GiB", None, MEMORY)]
 #: Windows of a tenth that are looked at.
 WINDOWS = 5
+_CHILD = f"import json, sys; from {__name__} import look; print(json.dumps(look(sys.argv[1])))"
 
 
 def measure(folder: Path, rows: int, rounds: int) -> Family:
@@ -34,7 +35,7 @@ def measure(folder: Path, rows: int, rounds: int) -> Family:
     making = time.monotonic() - began
     told = []
     for _ in range(rounds):
-        done = subprocess.run([sys.executable, "-m", __name__, str(folder / "crowded")], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", _CHILD, str(folder / "crowded")], capture_output=True, text=True)
         if done.returncode:
             raise SantaError(f"the workbench could not be measured: {done.stderr.strip().splitlines()[-1:]}")
         told.append(json.loads(done.stdout))
@@ -57,13 +58,13 @@ def measure(folder: Path, rows: int, rounds: int) -> Family:
          Figure("to the browser for a panel, at most", "MiB",
                 Spread.of([one["bytes"][largest] / MIB for one in told]), BYTES, largest),
          Figure("memory of the kernel", "GiB", Spread.of([one["memory"] / GIB for one in told]), MEMORY,
-                "with the processes that it starts, each at its peak"),
+                "with the processes that it starts; by PSS, ten times a second"),
          Figure("judged, beside all else", "s", Spread.of([one["judged"] for one in told]))],
         [(head, table)],
     )
 
 
-def _look(path: str) -> dict[str, Any]:
+def look(path: str) -> dict[str, Any]:
     """What is done in the process of its own."""
     watch = _Memory()
     began = time.perf_counter()
@@ -90,16 +91,16 @@ def _look(path: str) -> dict[str, Any]:
 
 
 class _Memory:
-    """The peaks of this process and of all below it, added up; looked at ten times a second."""
+    """What this process and all that it started have in memory at once, at most; looked at ten times a second."""
 
     def __init__(self) -> None:
-        self._peaks: dict[int, int] = {}
+        self._peak = 0
         threading.Thread(target=self._watch, daemon=True).start()
 
     def peak(self) -> int:
         """So far, in bytes."""
         self._look()
-        return sum(self._peaks.values())
+        return self._peak
 
     def _watch(self) -> None:
         while True:
@@ -107,13 +108,14 @@ class _Memory:
             time.sleep(0.1)
 
     def _look(self) -> None:
+        now = 0
         for pid in _family():
             try:
-                status = Path(f"/proc/{pid}/status").read_text()
+                rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
             except OSError:
                 continue
-            peak = next((int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM")), 0)
-            self._peaks[pid] = max(self._peaks.get(pid, 0), peak)
+            now += next((int(line.split()[1]) << 10 for line in rollup.splitlines() if line.startswith("Pss:")), 0)
+        self._peak = max(self._peak, now)
 
 
 def _family() -> list[int]:
@@ -121,7 +123,3 @@ def _family() -> list[int]:
     own = Path("/proc/self")
     tasks = own.glob("task/*/children")
     return [int(own.resolve().name), *(int(pid) for task in tasks for pid in task.read_text().split())]
-
-
-if __name__ == "__main__":
-    print(json.dumps(_look(sys.argv[1])))

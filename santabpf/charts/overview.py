@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -19,6 +19,7 @@ from .look import (
     OTHER,
     PALETTE,
     STATE_COLOURS,
+    Marks,
     Tabular,
     arrow,
     dressed,
@@ -52,7 +53,6 @@ class Info(NamedTuple):
     """Everything over one time axis, cut into columns of step_ns."""
 
     window: tuple[int, int]  # the whole recording
-    chosen: tuple[int, int]  # what is looked at
     step_ns: int
     starts: list[int]  # of the columns, UTC
     alarms: tuple[Alarm, ...] | None  # None: not judged yet
@@ -65,7 +65,7 @@ class Info(NamedTuple):
 
 def info(
     events: Tabular, lost: Tabular, gaps: Tabular, window: tuple[int, int], step_ns: int, *,
-    chosen: tuple[int, int] | None = None, alarms: Sequence[Alarm] | None = None, signals: Sequence[Panel] = (),
+    alarms: Sequence[Alarm] | None = None, signals: Sequence[Panel] = (),
 ) -> Info:
     """What the overview says.
 
@@ -74,7 +74,7 @@ def info(
     """
     columns = -(-(window[1] - window[0]) // step_ns)
     if columns <= 0:
-        return Info(window, window, step_ns, [], None, (), (), [], (), "Nothing was recorded.")
+        return Info(window, step_ns, [], None, (), (), [], (), "Nothing was recorded.")
     by_table: dict[str, list[int]] = {}
     table = arrow(events)
     for at, name, rows in zip(ints(table, "at").tolist(), texts(table, "table"), ints(table, "rows"), strict=True):
@@ -94,7 +94,7 @@ def info(
     holes = [(start, window[1] if end == NULL else end, f"{what or 'all tables'}: {why.replace('_', ' ')}")
              for start, end, what, why in zip(ints(table, "ts_ns").tolist(), ints(table, "end_ns").tolist(),
                                               texts(table, "table"), texts(table, "reason"), strict=True)]
-    return Info(window, chosen or window, step_ns, [window[0] + n * step_ns for n in range(columns)],
+    return Info(window, step_ns, [window[0] + n * step_ns for n in range(columns)],
                 None if alarms is None else tuple(alarms), tuple(signals), tuple(shown), losses, tuple(sorted(holes)),
                 "")
 
@@ -102,7 +102,7 @@ def info(
 def figure(info: Info) -> go.Figure:
     """Lanes for the alarms, their signals, areas for what happened, red for what was lost, grey for what is not known.
 
-    What lies outside the chosen window is veiled. The nth alarm's points have customdata n.
+    The nth alarm's points have customdata n.
     """
     if not info.starts:
         return empty(info.note)
@@ -119,12 +119,14 @@ def figure(info: Info) -> go.Figure:
         rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=_BETWEEN / inside, row_heights=heights,
         subplot_titles=[head, *(title(panel) for panel in info.signals), areas, unknown])
     drawing.update_annotations(x=0, xanchor="left", font={"size": 12, "color": INK})
-    _draw_alarms(drawing, info)
+    marks = Marks()
+    _draw_alarms(drawing, marks, info)
     for row, panel in enumerate(info.signals, start=2):
-        draw_panel(drawing, panel, row, info.window[1])
+        draw_panel(drawing, marks, panel, row, info.window[1])
         drawing.update_yaxes(nticks=3, row=row, col=1)
     _draw_events(drawing, info, len(heights) - 1)
-    _draw_lost(drawing, info, len(heights))
+    _draw_lost(drawing, marks, info, len(heights))
+    marks.put(drawing)
     dressed(drawing, height=inside + 30 + 40)
     drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 30, "l": 64, "r": 88, "b": 40},
                           dragmode="select", selectdirection="h")
@@ -133,19 +135,25 @@ def figure(info: Info) -> go.Figure:
     drawing.update_yaxes(fixedrange=True)
     drawing.update_xaxes(title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4},
                          row=len(heights), col=1)
-    for start, end in ((info.window[0], info.chosen[0]), (info.chosen[1], info.window[1])):
+    return drawing
+
+
+def veils(window: tuple[int, int], chosen: tuple[int, int]) -> list[dict[str, Any]]:
+    """Shapes over what lies outside the chosen window, to be put into the layout of the drawn figure."""
+    made = []
+    for start, end in ((window[0], chosen[0]), (chosen[1], window[1])):
         if end > start:
             x0, x1 = times([start, end])
-            drawing.add_shape(type="rect", xref="x", yref="paper", x0=x0, x1=x1, y0=0, y1=1, layer="above",
-                              line={"width": 0}, fillcolor="#c6ccd4", opacity=0.45)
-    return drawing
+            made.append({"type": "rect", "layer": "above", "xref": "x", "yref": "paper", "x0": x0, "x1": x1, "y0": 0,
+                         "y1": 1, "line": {"width": 0}, "fillcolor": "#c6ccd4", "opacity": 0.45})
+    return made
 
 
 def _colour(number: int, events: Events) -> str:
     return OTHER if number >= MOST_TABLES else PALETTE[number]
 
 
-def _draw_alarms(drawing: go.Figure, info: Info) -> None:
+def _draw_alarms(drawing: go.Figure, marks: Marks, info: Info) -> None:
     raised = info.alarms or ()
     drawing.add_scatter(x=times(info.window), y=[0, 0], mode="lines", line={"width": 0}, hoverinfo="skip", row=1, col=1)
     for number, alarm in enumerate(raised):
@@ -160,14 +168,12 @@ def _draw_alarms(drawing: go.Figure, info: Info) -> None:
                 hovertemplate=f"{plotly_text(shorten(alarm.name, 80))}<br>{when} UTC: {plotly_text(span.state)}"
                               "<extra></extra>")
             after = info.window[1] - end > span.from_ns - info.window[0]
-            drawing.add_annotation(
-                x=times([end if after else span.from_ns])[0], y=number, xref="x", yref="y", showarrow=False,
-                xanchor="left" if after else "right", xshift=5 if after else -5, text=plotly_text(
-                    shorten(alarm.name, 70)), font={"size": 11.5, "color": INK})
+            marks.word(1, x=times([end if after else span.from_ns])[0], y=number, text=plotly_text(
+                shorten(alarm.name, 70)), xanchor="left" if after else "right", xshift=5 if after else -5,
+                font={"size": 11.5, "color": INK})
     if not raised:
         said = "none was raised" if info.alarms is not None else "the recording is being judged …"
-        drawing.add_annotation(x=times(info.window)[0], y=0, xref="x", yref="y", xanchor="left", showarrow=False,
-                               text=said, font={"size": 12, "color": MUTED})
+        marks.word(1, x=times(info.window)[0], y=0, xanchor="left", text=said, font={"size": 12, "color": MUTED})
     drawing.update_yaxes(visible=False, range=[max(1, len(raised)) - 0.5, -0.5], row=1, col=1)
     drawing.update_xaxes(showgrid=False, row=1, col=1)
 
@@ -182,13 +188,13 @@ def _draw_events(drawing: go.Figure, info: Info, row: int) -> None:
     drawing.update_yaxes(rangemode="tozero", nticks=3, row=row, col=1)
 
 
-def _draw_lost(drawing: go.Figure, info: Info, row: int) -> None:
+def _draw_lost(drawing: go.Figure, marks: Marks, info: Info, row: int) -> None:
     drawing.add_bar(
         x=times([start + info.step_ns // 2 for start in info.starts]), y=np.array(info.lost, dtype=np.float64), row=row,
         col=1, marker={"color": STATE_COLOURS["crit"]}, hovertemplate="%{y:,d} events lost<extra></extra>")
     for start, end, why in info.gaps:
         x0, x1 = times([start, end])
-        drawing.add_vrect(x0=x0, x1=x1, row=row, col=1, fillcolor=OTHER, opacity=0.5, line={"width": 0})
+        marks.band(row, x0, x1, OTHER, 0.5)
         drawing.add_scatter(x=times([(start + end) // 2]), y=[0], mode="markers", marker={"size": 14, "opacity": 0},
                             row=row, col=1, hovertemplate=f"nothing is known of {plotly_text(why)}<extra></extra>")
     top = max(info.lost)

@@ -11,7 +11,22 @@ from plotly.subplots import make_subplots
 
 from ..display.escape import plotly_text, shorten
 from ..units import MINUTE, MS, SECOND, US
-from .look import INK, MUTED, NULL, PALETTE, STATE_COLOURS, Tabular, arrow, dressed, empty, floats, ints, texts, times
+from .look import (
+    INK,
+    MUTED,
+    NULL,
+    PALETTE,
+    STATE_COLOURS,
+    Marks,
+    Tabular,
+    arrow,
+    dressed,
+    empty,
+    floats,
+    ints,
+    texts,
+    times,
+)
 
 #: More lines than these in one panel can't be told apart.
 MOST_SERIES = 6
@@ -152,8 +167,10 @@ def figure(info: Info) -> go.Figure:
     )
     drawing.update_annotations(x=0, xanchor="left", font={"size": 13, "color": INK})
     last = max((s.ts_ns[-1] for p in info.panels for s in p.series), default=0) + SECOND
+    marks = Marks()
     for row, panel in enumerate(info.panels, start=1):
-        draw_panel(drawing, panel, row, last)
+        draw_panel(drawing, marks, panel, row, last)
+    marks.put(drawing)
     dressed(drawing, height=inside + 36 + 44)
     drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 36, "l": 64, "r": 88})
     drawing.update_xaxes(type="date", hoverformat="%H:%M:%S UTC", tickformat="%H:%M:%S")
@@ -176,7 +193,8 @@ def title(panel: Panel) -> str:
     return text + (f"\u2003<span style='color:{MUTED}'>+ {panel.left_out} more</span>" if panel.left_out else "")
 
 
-def draw_panel(drawing: go.Figure, panel: Panel, row: int, last_ns: int) -> None:
+def draw_panel(drawing: go.Figure, marks: Marks, panel: Panel, row: int, last_ns: int) -> None:
+    """The lines of a panel in its row; its spans and thresholds into the marks."""
     form = ".1%" if panel.unit == "%" else ",.4~g"
     tail = f" {panel.unit}" if panel.unit not in ("%", "") else ""
     for number, series in enumerate(panel.series):
@@ -191,16 +209,11 @@ def draw_panel(drawing: go.Figure, panel: Panel, row: int, last_ns: int) -> None
         )
     for span in panel.spans:
         start, end = times([span.from_ns, last_ns if span.to_ns is None else span.to_ns])
-        drawing.add_vrect(x0=start, x1=end, row=row, col=1, layer="below", line={"width": 0},
-                          fillcolor=STATE_COLOURS.get(span.state, MUTED), opacity=0.13)
+        marks.band(row, start, end, STATE_COLOURS.get(span.state, MUTED), 0.13)
     for limit in panel.thresholds:
         colour = STATE_COLOURS.get(limit.state, MUTED)
         label = f"{limit.value:.0%}" if panel.unit == "%" else f"{limit.value:.4g}{tail}"
-        drawing.add_hline(
-            y=limit.value, row=row, col=1, line={"color": colour, "width": 1.4, "dash": "dash"},
-            annotation={"text": plotly_text(f"{limit.state} {label}"), "font": {"size": 11, "color": colour},
-                        "xanchor": "left", "yanchor": "middle", "x": 1.003},
-        )
+        marks.level(row, limit.value, colour, plotly_text(f"{limit.state} {label}"))
     peak = max([_peak(np.array(s.values)) for s in panel.series] + [abs(t.value) for t in panel.thresholds])
     if not any(value < 0 for series in panel.series for value in series.values):
         least = _LEAST_RATIO if panel.unit == "%" else 0.0

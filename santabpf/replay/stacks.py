@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,11 +58,13 @@ _COLUMNS: list[tuple[str, pa.DataType, str, str]] = [
 def stacks(
     recording: Recording, table: str = "profile", *, from_ns: int | None = None, to_ns: int | None = None,
     node: str | None = None, tgid: int | None = None, start_ns: int | None = None, limits: Limits | None = None,
+    by: Query | None = None,
 ) -> pa.Table:
     """Folded stacks of profile (value: samples) or offcpu (value: ns blocked), heaviest first.
 
     from_ns, to_ns   rows that ended in [from_ns, to_ns), UTC
     tgid, start_ns   of one process only
+    by               a Query that asks this recording and is used again; by default one is begun and ended
 
     Returns: the columns of _COLUMNS and `value`. Empty where nothing was sampled.
     Raises BadUsage for a table without stacks, MissingTable, QueryFailed.
@@ -77,7 +80,7 @@ def stacks(
     values = {name: value for name, (_, value) in named.items()}
     symbols = recording["symbols"].arrow() if "symbols" in recording else None
     folded = _Folded(_Names(symbols, _SWITCH.get(table)))
-    with Query(recording, limits) as asked:
+    with nullcontext(by) if by is not None else Query(recording, limits) as asked:
         times = asked.run(f"SELECT ts_ns FROM {table} WHERE {where} ORDER BY ts_ns", values).table["ts_ns"].to_numpy()
         for first, last in _spans(times):
             query = (
@@ -213,12 +216,14 @@ class _Names:
         plain = any(frame[:2] == "0x" for frame in row.user_frames or ())
         kernel = None if row.kernel_stack is None else tuple(row.kernel_stack)
         user = None if row.user_frames is None else tuple(row.user_frames)
-        key = (row.node, row.comm, kernel, user, row.cut, (row.tgid, row.start_ns) if plain else None)
+        key = (row.node, kernel, user, row.cut, (row.tgid, row.start_ns) if plain else None)
         if key not in self._stacks:
             self._stacks[key] = self._stack(row)
-        return self._stacks[key]
+        inner = self._stacks[key]
+        return _Stack((row.comm, *inner.frames), (THREAD_KIND, *inner.kinds), (None, *inner.modules), inner.cut)
 
     def _stack(self, row: _Row) -> _Stack:
+        """Without the thread's name, which is what differs most."""
         user, is_cut = self._walk(row) if row.user_frames is not None else ([], True)
         is_cut = is_cut or row.cut or row.kernel_stack is None
         frames = [_shown(self._of_kernel(row.node, address, i > 0)) for i, address in enumerate(row.kernel_stack or ())]
@@ -226,8 +231,7 @@ class _Names:
         frames = frames[inner:] + user
         if is_cut:
             frames.append(_Frame(CUT, CUT_KIND, None))
-        frames.append(_Frame(row.comm, THREAD_KIND, None))
-        labels, kinds, modules = zip(*reversed(frames), strict=True)
+        labels, kinds, modules = zip(*reversed(frames), strict=True) if frames else ((), (), ())
         return _Stack(labels, kinds, modules, is_cut)
 
     def _of_kernel(self, node: str, address: int, is_return: bool) -> _Symbol:

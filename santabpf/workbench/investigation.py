@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import BadUsage, SantaError
 from ..recording import Recording
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 SUFFIX = ".investigation.json"
+T = TypeVar("T")
 #: Steps back that are kept.
 MOST_STEPS = 200
 
@@ -55,6 +56,7 @@ class Investigation:
         self.findings: tuple[Finding, ...] = ()
         self.notice = ""
         self._steps: list[View] = []
+        self._made: dict[str, Any] = {}
         self._not_judged: SantaError | None = None
         self._listeners: list[Callable[[], None]] = []
         self._load()
@@ -138,6 +140,12 @@ class Investigation:
         except SantaError as exc:
             self._not_judged = exc  # it would be the same again
             raise
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What make() gives, made once: for what depends on nothing that can be chosen."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]  # type: ignore[no-any-return]
 
     @property
     def judged(self) -> Result | None:

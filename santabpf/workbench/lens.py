@@ -76,9 +76,10 @@ class Lens:
         import pyarrow.compute as pc
 
         only = next((f for f in view.filters if f.kind == "process"), None)
-        found = stacks(self.recording, table, from_ns=view.window.start_ns, to_ns=view.window.end_ns,
-                       node=only.node if only else None, tgid=only.tgid if only else None,
-                       start_ns=only.start_ns if only else None)
+        with self._lock:
+            found = stacks(self.recording, table, from_ns=view.window.start_ns, to_ns=view.window.end_ns,
+                           node=only.node if only else None, tgid=only.tgid if only else None,
+                           start_ns=only.start_ns if only else None, by=self._query)
         for a_filter in view.filters:
             if a_filter.kind == "frame":
                 names = pc.unique(pc.list_flatten(found["frames"])).to_pylist()

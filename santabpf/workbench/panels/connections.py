@@ -24,8 +24,7 @@ def parts(investigation: Investigation) -> list[Part]:
     if not lens.has("tcp"):
         return [sentence(not_recorded("single connections", "tcp"))]
     found = lens.ask(view, f"""SELECT ts_ns, node, tgid::bigint AS tgid, start_ns, comm, direction, remote_ip,
-        remote_port, local_port, ended, lifetime_ns, connect_ns, sent_bytes, received_bytes, retransmits,
-        count(*) OVER () AS total, count(*) FILTER (ended <> 'closed') OVER () AS failed FROM [tcp]
+        remote_port, local_port, ended, lifetime_ns, connect_ns, sent_bytes, received_bytes, retransmits FROM [tcp]
         ORDER BY ended = 'closed', lifetime_ns DESC NULLS LAST, ts_ns, local_port LIMIT {MOST_ROWS}""").to_pylist()
     rows, picks = [], []
     for row in found:
@@ -37,10 +36,9 @@ def parts(investigation: Investigation) -> list[Part]:
             format_count(row["retransmits"] or 0)])
         picks.append(Filter("process", row["comm"] or "", row["node"], row["tgid"], row["start_ns"])
                      if row["tgid"] is not None else Filter("peer", row["remote_ip"] or ""))
-    note = ""
-    if found:
-        note = f"{format_count(found[0]['total'])} connections in this window, of which " \
-               f"{format_count(found[0]['failed'])} did not end in order."
+    sums = lens.ask(view, "SELECT count(*) AS n, count(*) FILTER (ended <> 'closed') AS failed FROM [tcp]")
+    total, failed = (format_count(sums[name][0].as_py()) for name in ("n", "failed"))
+    note = f"{total} connections in this window, of which {failed} did not end in order."
     columns = [Col("ended at", "code"), Col("process", "code"), Col(""), Col("peer", "code"), Col("how"),
                Col("lasted", "number"), Col("to connect", "number"), Col("sent", "number"), Col("received", "number"),
                Col("sent again", "number")]

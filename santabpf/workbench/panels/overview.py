@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from ...charts import overview as chart
@@ -24,10 +25,21 @@ MOST_COLUMNS, MOST_SIGNALS, MOST_ALARMS = 400, 2, 8
 
 def parts(investigation: Investigation) -> list[Part]:
     """One chart of the whole recording, in which the window is marked."""
-    whole, lens = View(investigation.everything), investigation.lens
-    start, end = whole.window
+    start, end = investigation.everything
     if end <= start:
         return [sentence("Nothing was recorded: this recording covers no time.")]
+    drawn, picks = investigation.once(f"overview {investigation.judged is not None}", lambda: _whole(investigation))
+    shown = copy(drawn)
+    layout = drawn.spec["layout"]
+    veils = chart.veils((start, end), investigation.window)
+    shown.spec = {**drawn.spec, "layout": {**layout, "shapes": [*layout.get("shapes", []), *veils]}}
+    return [Part(shown, picks)]
+
+
+def _whole(investigation: Investigation) -> tuple[Figure, list[Window]]:
+    """The chart, and the time that each alarm was on. It is the same for all windows."""
+    whole, lens = View(investigation.everything), investigation.lens
+    start, end = whole.window
     step = step_ns(end - start, MOST_COLUMNS)
     at = f"(second - {start // step * step}) // {step}"
     events = lens.ask(whole, f'SELECT {at} AS at, "table", sum(rows)::bigint AS rows FROM [coverage] GROUP BY ALL')
@@ -36,11 +48,11 @@ def parts(investigation: Investigation) -> list[Part]:
     gaps = lens.ask(whole, 'SELECT ts_ns, end_ns, "table", reason FROM [gaps] ORDER BY ts_ns LIMIT 200')
     result = investigation.judged
     alarms = None if result is None else _alarms(result)
-    info = chart.info(events, lost, gaps, (start // step * step, end), step, chosen=investigation.window,
+    info = chart.info(events, lost, gaps, (start // step * step, end), step,
                       alarms=None if alarms is None else alarms[:MOST_ALARMS],
                       signals=() if result is None else _signals(result))
     picks = [Window(alarm.spans[0].from_ns, alarm.spans[-1].to_ns or end) for alarm in info.alarms or ()]
-    return [Part(Figure(chart.figure(info), "overview of the recording"), picks)]
+    return Figure(chart.figure(info), "overview of the recording"), picks
 
 
 def _alarms(result: Result) -> list[chart.Alarm]:
