@@ -13,7 +13,8 @@ from pathlib import Path
 
 import ipywidgets as w
 
-from ..display import Flame
+from ..compare import Comparison
+from ..display import Flame, Words
 from ..errors import SantaError
 from ..recording import Recording
 from .chart import Chart
@@ -37,6 +38,7 @@ class Comparing:
 
     choice   the two timelines            ranking  what changed, with the noise beside it
     picture  the ranking as a chart       flames   the differential flame graphs, or why there are none
+    plain    the ranking without a widget
     moments  the same as calls; None where a recording could not be opened
     """
 
@@ -59,6 +61,16 @@ class Comparing:
         self.moments.listen(self._refresh)
         self._refresh()
         threading.Thread(target=self._judge, args=(self.moments,), daemon=True).start()
+
+    @property
+    def plain(self) -> Comparison | Words:
+        """The ranking as plain output, which stays where no widget lives; or why there is none."""
+        if self.moments is None:
+            return sentence(self.ranking.message)
+        try:
+            return self.moments.comparison
+        except SantaError as exc:
+            return sentence(str(exc))
 
     def _timeline(self, moments: Moments, name: str) -> PanelView:
         side = getattr(moments, name)

@@ -103,7 +103,7 @@ def test_a_picture_for_the_docs(book: Book) -> None:
     book.page.locator(".santa-flame input[type=search]").blur()
     book.page.locator(".santa-chart .js-plotly-plot .main-svg").nth(5).wait_for(state="attached")  # two a chart
     book.page.get_by_text("none was raised").nth(1).wait_for()  # both were judged
-    assert book.screenshot("compare", Between(book.page, "Choose the two moments", "The same from Python")).exists()
+    assert book.screenshot("compare", Between(book.page, "Choose the two moments", "To keep")).exists()
     assert book.screenshot("differential-flame", book.page.locator(".santa-flame").first).exists()
 
 
