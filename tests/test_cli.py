@@ -61,6 +61,8 @@ def test_the_catalogue_is_words_and_json(name: str) -> None:
         (["record", "local", "-p", "runk", "-o", "x"], 2, "did you mean 'runq'?"),
         (["record", "local", "-d", "soon", "-p", "exec", "-o", "x"], 2, "not a duration"),
         (["record", "local", "--tree", "1", "--cgroup", "/x", "-o", "x"], 2, "exclude each other"),
+        (["record", "local", "--into", "a", "-o", "b"], 2, "exclude each other"),
+        (["schedule", "dayly", "x"], 2, "did you mean 'daily'?"),
         (["record", "no-such-host.invalid", "-p", "exec", "-o", "x"], 1, "no-such-host.invalid"),
         (["record", "127.0.0.1:1", "-p", "exec", "-o", "x"], 1, "refused"),
         (["report", FAULT, "-p", "nonsense"], 2, "NAME=VALUE"),

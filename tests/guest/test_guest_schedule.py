@@ -6,11 +6,11 @@ disk. It notes how it was called and what it is allowed to do.
 
 from __future__ import annotations
 
+import io
 import shlex
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+import tarfile
 
 import pytest
 from guest.machine import Guest
@@ -33,17 +33,21 @@ case $* in *report*) exit "$(cat /srv/code)" ;; esac
 """
 
 
-def put(guest: Guest, path: str, text: str) -> None:
-    subprocess.run(["ssh", "-F", str(guest.config), guest.node, f"mkdir -p {shlex.quote(str(Path(path).parent))} && "
-                    f"cat > {shlex.quote(path)} && chmod 755 {shlex.quote(path)}"], input=text, text=True, check=True)
+def put(guest: Guest, files: dict[str, str]) -> None:
+    """Files onto the guest; those that are no units can be run."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for path, text in files.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size, entry.mode = len(text.encode()), 0o644 if "/systemd/" in path else 0o755
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    argv = ["ssh", "-F", str(guest.config), guest.node, "tar -xf - -C / --no-same-owner"]
+    subprocess.run(argv, input=out.getvalue(), check=True)
 
 
-def install(guest: Guest, kind: Any, name: str, **more: Any) -> Job:
-    """A job's units on the guest, where systemd looks for them."""
-    job = Job(name, kind, recordings=f"{ROOM}/recordings", reports=f"{ROOM}/reports", **more)
-    for file, text in render(job, "systemd").items():
-        put(guest, f"/etc/systemd/system/{file}", text)
-    return job
+def units(job: Job) -> dict[str, str]:
+    """Where systemd looks for them, and what is written there."""
+    return {f"/etc/systemd/system/{file}": text for file, text in render(job, "systemd").items()}
 
 
 def said(guest: Guest) -> list[list[str]]:
@@ -53,30 +57,34 @@ def said(guest: Guest) -> list[list[str]]:
 
 
 def test_a_timer_starts_its_service_which_may_do_what_it_needs_and_no_more(guest: Guest) -> None:
-    put(guest, sys.executable, STAND_IN.replace('"$TOLD"', f"{shlex.quote(ROOM)}/reports/told"))
-    guest.ssh(f"mkdir -p {shlex.quote(ROOM)}/recordings {shlex.quote(ROOM)}/reports; echo 3 > /srv/code")
-    job = install(guest, "folder", "each", every="1min")
-    assert guest.ssh("systemd-analyze verify /etc/systemd/system/santabpf-each.* 2>&1; systemctl daemon-reload") == ""
+    places = {"recordings": f"{ROOM}/recordings", "reports": f"{ROOM}/reports"}
+    each = Job("each", "folder", every="1min", **places)
+    night = Job("night", "daily", nodes=("web-1", "local"), duration="5s", **places)
+    stand_in = STAND_IN.replace('"$TOLD"', f"{shlex.quote(ROOM)}/reports/told")
+    put(guest, {sys.executable: stand_in, "/srv/code": "3", f"{ROOM}/recordings/x": "", f"{ROOM}/reports/x": "",
+                **units(each), **units(night)})
+    complaints = "systemd-analyze verify /etc/systemd/system/santabpf-* 2>&1; systemctl daemon-reload"
+    assert guest.ssh(complaints) == ""
     # a run that was missed is made up for at once, but for the few seconds by which machines are kept apart
-    guest.ssh("touch -d '1 hour ago' /var/lib/systemd/timers/stamp-santabpf-each.timer; "
-              "systemctl enable --now santabpf-each.timer 2> /dev/null")
     ended = "systemctl show santabpf-each.service -P ExecMainExitTimestampMonotonic"
-    guest.ssh(f"until [ $({ended}) -gt 0 ]; do sleep 0.3; done; systemctl stop santabpf-each.timer")
+    guest.ssh("touch -d '1 hour ago' /var/lib/systemd/timers/stamp-santabpf-each.timer; "
+              "systemctl enable --now santabpf-each.timer 2> /dev/null; "
+              f"until [ $({ended}) -gt 0 ]; do sleep 0.3; done; "
+              "systemctl disable --now santabpf-each.timer 2> /dev/null")
     (run,) = said(guest)
-    assert run == [*job.commands(["-m", "santabpf"])[0], "can write its own"]
+    assert run == [*each.commands(["-m", "santabpf"])[0], "can write its own"]
     assert state(guest, "each") == ["Result=success", "ExecMainStatus=3"], "that a scenario fired is no failure"
-    guest.ssh("echo 1 > /srv/code; systemctl start santabpf-each.service; true")
+    guest.ssh("echo 1 > /srv/code; systemctl start santabpf-each.service 2> /dev/null; true")
     assert state(guest, "each") == ["Result=exit-code", "ExecMainStatus=1"]
     said(guest)
-    job = install(guest, "daily", "night", nodes=("web-1", "local"), duration="5s")
-    guest.ssh("echo 4 > /srv/code; systemctl daemon-reload; systemctl start santabpf-night.service")
+    guest.ssh("echo 4 > /srv/code; systemctl start santabpf-night.service")
+    wanted = night.commands(["-m", "santabpf"])
     runs = said(guest)
-    assert [run[: len(wanted)] for run, wanted in zip(runs, job.commands(["-m", "santabpf"]), strict=True)] == (
-        job.commands(["-m", "santabpf"]))
+    assert [run[: len(argv)] for run, argv in zip(runs, wanted, strict=True)] == wanted
     assert all("can write /etc" not in run and "sees the network" in run for run in runs)
     assert state(guest, "night")[0] == "Result=success"
-    guest.ssh("systemctl disable --now santabpf-each.timer 2> /dev/null; rm -r /etc/systemd/system/santabpf-* /srv/*; "
-              f"rm {sys.executable}; systemctl daemon-reload; systemctl reset-failed")
+    guest.ssh(f"rm -r /etc/systemd/system/santabpf-* /srv/* {sys.executable}; systemctl daemon-reload; "
+              "systemctl reset-failed")
 
 
 def state(guest: Guest, name: str) -> list[str]:
