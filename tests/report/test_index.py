@@ -209,3 +209,30 @@ def test_it_is_searched_and_filtered_as_a_plain_file_and_hostile_names_are_text(
     assert page.url.endswith("%23%31%25.html") or page.url.endswith("%231%25.html")
     assert complaints == []
     assert all(url.startswith("file://") for url in asked)
+
+
+@pytest.mark.browser
+def test_nothing_sticks_out_on_a_desk_or_a_phone(tmp_path: Path, browse: Callable[..., object]) -> None:
+    """With SANTABPF_IMAGES=1 the picture in docs/images is taken anew."""
+    told = [
+        ("web-1", "fired", "Connections wait to be accepted", "36 connections to 127.0.0.1:18080 waited for 1.82 s on "
+         "average until they were accepted, 2.1 s at worst; the network had made them at once.", "accept_queue"),
+        ("db-1", "quiet", "", "", "cpu_usage"),
+        ("web-2", "cannot_tell", "Packets are lost", "Too few seconds were watched: 4 of 30.", "tcp_loss"),
+        ("billing", "fired", "A service fails and is started again, over and over", "billing-service failed 25 times "
+         "in 8.04 s (182 times a minute), and was started again each time.", "crash_loop"),
+    ]
+    for day, (node, state, title, sentence, scenario) in enumerate(told):
+        name = f"{node}-2026050{4 - day}-060000"
+        (tmp_path / f"{name}.html").write_text(page_of(
+            nodes=(node,), recordings=(name,), state=state, title=title, sentence=sentence, scenarios=(scenario,),
+            fired=(scenario,) if state == "fired" else (), from_ns=synthetic.START + (3 - day) * 86_400 * S,
+            to_ns=synthetic.START + (3 - day) * 86_400 * S + 60 * S))
+    (tmp_path / "web-1-20260504-060000.md").touch()
+    for width, height in ((1180, 540), (390, 844)):
+        page = browse(offline=True, viewport={"width": width, "height": height}).new_page()  # type: ignore[attr-defined]
+        page.goto(rebuild(tmp_path).as_uri())
+        page.wait_for_selector("html[data-santa=ready]")
+        assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+        if width > 1000 and os.environ.get("SANTABPF_IMAGES") == "1":
+            page.screenshot(path=ROOT / "docs" / "images" / "reports.png")
