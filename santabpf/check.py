@@ -6,13 +6,14 @@ hello. It keeps nothing and leaves nothing behind. What is wrong with a node is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from . import wire
 from .errors import CannotConnect, NodeError
 from .launch import PYTHON, launch
-from .probes import all_probes
+from .probes import Probe, all_probes, get_probe
 from .probes.source import plan
 from .transport import Transport, open_transport
 from .units import format_bytes
@@ -75,26 +76,28 @@ class CheckResult:
         return "\n".join(lines)
 
 
-def check(node: str = "local", **options: Any) -> CheckResult:
-    """Look whether a node can be recorded; options are those of the transport (accept_new, config, ...).
+def check(node: str = "local", probes: Iterable[str] | None = None, **options: Any) -> CheckResult:
+    """Look whether a node can be recorded: with these probes, or with all, which takes some seconds longer.
 
-    Raises BadUsage for a name that is no node.
+    options are those of the transport (accept_new, config, ...). Raises BadUsage for a name that is no node or probe.
     """
+    wanted = None if probes is None else [get_probe(name) for name in probes]
     try:
         with open_transport(node, **options) as transport:
-            return CheckResult(node, (Finding("connection", "works", _connected(node)), *check_elf(transport)))
+            return CheckResult(node, (Finding("connection", "works", _connected(node)), *check_elf(transport, wanted)))
     except NodeError as exc:
         name = "connection" if isinstance(exc, CannotConnect) else "recorder"
         return CheckResult(node, (_lack(name, exc, node),))
 
 
-def check_elf(transport: Transport) -> list[Finding]:
-    """Start the elf with every probe and read what it says."""
+def check_elf(transport: Transport, probes: Iterable[Probe] | None = None) -> list[Finding]:
+    """Start the elf with these probes, or with every one, and read what it says."""
     reader = wire.Reader()
     hello: dict[str, Any] | None = None
     troubles: list[dict[str, Any]] = []
+    wanted = all_probes().values() if probes is None else probes
     try:
-        with launch(transport, plan([(probe, {}) for probe in all_probes().values()])) as stream:
+        with launch(transport, plan([(probe, {}) for probe in wanted])) as stream:
             for chunk in stream:
                 for frame in reader.feed(chunk):
                     if frame.kind == wire.HELLO:

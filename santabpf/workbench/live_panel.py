@@ -80,6 +80,7 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
         self._stop = _button("Stop", "stop", "Finish the recording", session.stop)
         self._progress = widgets.FloatProgress(min=0.0, max=1.0, layout={"flex": "1 1 120px", "min_width": "120px"})
         self._message = widgets.Label(layout={"flex": "4 1 300px"})
+        self._message.add_class("santa-message")
         self._found, self._numbers, self._lights, self._verdicts, self._lines = (Pane() for _ in range(5))
         self._chart = Chart(message="Signals are drawn as soon as a second was judged.")
         self._name = widgets.Text(description="Keep as", layout={"width": "340px"})

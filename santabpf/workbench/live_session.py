@@ -182,7 +182,8 @@ class LiveSession:
 
     def _check(self) -> None:
         chosen = [get_scenario(name) for name in self.scenarios or all_scenarios()]
-        found = check(self.node, **self.ssh)
+        probes = {spec.partition(":")[0] for scenario in chosen for spec in (*scenario.needs, *scenario.also)}
+        found = check(self.node, sorted(probes), **self.ssh)
         lacking = {f.name.removeprefix("probe "): f.message for f in found.findings if f.name.startswith("probe ")
                    and not f.message.startswith("does without")}  # fmt: skip
         with self._lock:

@@ -133,7 +133,7 @@ def test_a_scenario_that_can_not_be_told_there_is_named_beforehand(monkeypatch: 
         Finding("probe exit", "degraded", "can't be used: this kernel has no sched_process_exit"),
         Finding("probe metrics", "degraded", "does without: pressure"),
     ))  # fmt: skip
-    monkeypatch.setattr("santabpf.workbench.live_session.check", lambda node, **options: found)
+    monkeypatch.setattr("santabpf.workbench.live_session.check", lambda node, probes, **options: found)
     session = LiveSession("web-1", ["short_lived_jobs", "cpu_usage"])
     session.check()
     assert session.wait() == "idle"
