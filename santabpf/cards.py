@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 def recording(rec: Recording) -> Words:
-    """When, where and what: the nodes, how long, and each table with its rows; those with most rows first."""
+    """When, where and what: the nodes, how long, and each table with its rows; those about itself stand last."""
+    from .tables import frame_tables, own_tables
+
+    own = {*own_tables(), *frame_tables()}
     start, end = rec.window
     facts = rec.info["nodes"]
     about = [f"{node} (Linux {facts[node].get('kernel') or 'unknown'}, {facts[node].get('cpus') or '?'} CPUs)"
@@ -38,7 +41,7 @@ def recording(rec: Recording) -> Words:
               if probe["state"] != "on"]  # fmt: skip
     if failed:
         blocks.append(Note(f"Not, or not all, recorded: {', '.join(failed)}."))
-    views = sorted((rec[name] for name in rec.tables), key=lambda table: (-table.rows, table.name))
+    views = sorted((rec[name] for name in rec.tables), key=lambda t: (t.name in own, -t.rows, t.name))
     most = max((table.rows for table in views), default=0) or 1
     rows = [[t.name, (format_count(t.rows), t.rows / most), _row(t.description)] for t in views if t.rows]
     empty = [t.name for t in views if not t.rows]

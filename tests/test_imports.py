@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "machine": {"units"},
     "elf": {"wire"},
     "schema": {"errors"},
-    "cards": {"display", "probes", "recording", "replay", "scenarios", "units", "verdict"},
+    "cards": {"display", "probes", "recording", "replay", "scenarios", "tables", "units", "verdict"},
     "probes": {"cards", "errors", "places", "schema", "units"},
     "tables": {"errors", "places", "probes", "schema"},
     # left wing: bytes from a node
@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "report": {"display", "errors", "recording", "replay", "scenarios", "shipped", "units", "verdict", "whole"},
     "workbench": {
         "charts", "check", "compare", "display", "errors", "places", "postmortem", "probes", "recording", "replay",
-        "report", "scenarios", "shipped", "tables", "units", "verdict", "watch",
+        "report", "scenarios", "shipped", "tables", "units", "verdict", "watch", "whole",
     },
     # whole ways
     "lab": {"errors", "shipped"},
