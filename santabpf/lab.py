@@ -62,11 +62,10 @@ def serving(root: Path, port: int | None = None) -> Iterator[tuple[str, subproce
     if find_spec("jupyterlab") is None:
         raise BadUsage("JupyterLab is not installed here; install it with: pip install 'santabpf[lab]'")
     place_notebooks(root)
-    chosen, token = free_port(port), secrets.token_urlsafe(24)
+    token = secrets.token_urlsafe(24)
     with tempfile.TemporaryDirectory(prefix="santabpf-lab-") as private:
-        server = _start(root, chosen, token, Path(private))
+        server, chosen = _started(root, port, token, Path(private))
         try:
-            _wait(server, chosen, token)
             yield f"http://127.0.0.1:{chosen}/lab/tree/notebooks/{NOTEBOOK}?token={token}", server
         finally:
             _end(server)
@@ -104,9 +103,25 @@ def free_port(wanted: int | None = None) -> int:
                    f"no port from {FIRST_PORT} to {FIRST_PORT + MOST_PORTS - 1} is free; choose one with --port")
 
 
+def _started(root: Path, port: int | None, token: str, private: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """A server that answers, and its port; a free port may be taken just then, so that another is tried."""
+    for last in (False, False, True):
+        chosen = free_port(port)
+        server = _start(root, chosen, token, private)
+        try:
+            _wait(server, chosen, token)
+        except BaseException as exc:
+            _end(server)
+            if last or port is not None or not isinstance(exc, SantaError):
+                raise
+        else:
+            return server, chosen
+    raise AssertionError("the last try raises")
+
+
 def _start(root: Path, port: int, token: str, private: Path) -> subprocess.Popen[bytes]:
     settings = private / "labconfig" / "default_setting_overrides.json"
-    settings.parent.mkdir()
+    settings.parent.mkdir(exist_ok=True)
     settings.write_text(json.dumps(_SETTINGS), encoding="utf-8")
     places = [str(private), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     flags = [

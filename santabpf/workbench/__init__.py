@@ -17,18 +17,33 @@ the browser: panels aggregate them in DuckDB first.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .app import Workbench, investigate
 from .chart import Chart
 from .comparing import Comparing, comparing
 from .flame import FlameGraph
 from .investigation import Investigation
-from .live_panel import live
-from .live_session import LiveSession
 from .pane import Pane
 from .player import Player
 from .player_panel import play
 from .told import findings, restored, show
 from .view import Filter, Finding, View, Window
+
+if TYPE_CHECKING:
+    from .live_panel import live as live
+    from .live_session import LiveSession as LiveSession
+
+#: What needs the left wing, which takes a while to load: imported when it is first asked for.
+_LATER = {"live": "live_panel", "LiveSession": "live_session"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LATER[name]}", __name__), name)
+
 
 __all__ = [
     "Chart", "Comparing", "Filter", "Finding", "FlameGraph", "Investigation", "LiveSession", "Pane", "Player", "View",
