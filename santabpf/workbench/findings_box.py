@@ -5,6 +5,7 @@ In: an Investigation. Out: ipywidgets. Never: markup out of a note.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -27,7 +28,7 @@ class FindingsBox(w.VBox):  # type: ignore[misc]
         self._note = w.Textarea(placeholder="What do you see in this window?",
                                 layout={"width": "auto", "height": "64px"})
         self._author = w.Text(placeholder="Your name", layout={"width": "180px"})
-        self._path = w.Text("postmortem.html", layout={"width": "260px"})
+        self._path = w.Text(f"{opened.recording.name}-postmortem.html", layout={"width": "260px"})
         self._list, self._said = w.VBox(layout=WIDE), Pane(layout=WIDE)
 
         def mark() -> None:
@@ -58,11 +59,17 @@ class FindingsBox(w.VBox):  # type: ignore[misc]
             row.close()
 
     def _make(self) -> None:
+        """In a thread of its own: it takes seconds, and needs an event loop that does not run yet."""
         self._said.draw(sentence("The postmortem is being written …"))
+        threading.Thread(target=self._write, args=(self._path.value.strip() or None,), daemon=True).start()
+
+    def _write(self, path: str | None) -> None:
         try:
-            made = self._opened.postmortem(self._path.value or "postmortem.html")
+            made = self._opened.postmortem(path)
         except SantaError as exc:
             self._said.draw(sentence(str(exc)))
-            return
-        tail = f" A part of it failed: {made.error}" if made.error else ""
-        self._said.draw(sentence(f"Written to {made.path}.{tail}"))
+        except Exception as exc:  # nobody would hear of it otherwise
+            self._said.draw(sentence(f"The postmortem could not be written: {type(exc).__name__}: {exc}"))
+        else:
+            tail = f" A part of it failed: {made.error}" if made.error else ""
+            self._said.draw(sentence(f"Written to {made.path}.{tail}"))

@@ -182,8 +182,11 @@ class Investigation:
         """Look at what a finding was marked in."""
         self._go(finding.view)
 
-    def postmortem(self, path: str | Path = "postmortem.html") -> Report:
-        """The HTML with exactly this window, these filters and these findings. Raises as sb.report()."""
+    def postmortem(self, path: str | Path | None = None) -> Report:
+        """The HTML with exactly this window, these filters and these findings. Raises as sb.report().
+
+        path  <recording>-postmortem.html by default; a report leaves a notebook of that name beside it
+        """
         from ..report import report
         from ..shipped import shipped
 
@@ -192,7 +195,8 @@ class Investigation:
             handed = {} if self.judged is None else hand_over(self.recording, None, self.judged, Path(folder))
             os.environ.update(handed)  # so that it is not judged again
             try:
-                return report(self.recording, path, notebook=shipped("notebooks") / "findings.ipynb", parameters=given)
+                return report(self.recording, path or f"{self.recording.name}-postmortem.html", parameters=given,
+                              notebook=shipped("notebooks") / "findings.ipynb")
             finally:
                 for name in handed:
                     os.environ.pop(name, None)

@@ -168,7 +168,7 @@ def test_it_becomes_a_postmortem_of_just_this(book: Book, lab: Lab) -> None:
     page = book.page
     page.get_by_role("button", name="Make this a postmortem").click()
     page.get_by_text("Written to").wait_for(timeout=120_000)
-    made = (lab.root / "notebooks" / "postmortem.html").read_text()
+    made = (lab.root / "notebooks" / "friday-postmortem.html").read_text()
     assert "A part of it failed" not in page.inner_text("body")
     assert "takes it all &lt;img src=x onerror=alert(1)&gt;" in made
     assert "<img src=x" not in made
