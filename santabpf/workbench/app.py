@@ -84,7 +84,7 @@ class Workbench(w.VBox):  # type: ignore[misc]
 
     def _list(self) -> None:
         self._chooser.draw(Words(library.table(self._entries, self._judged)), len(self._entries))
-        self._library.titles = (f"Recordings in {self.folder}: {len(self._entries)}",)
+        self._library.titles = (f"Recordings in {self.folder.resolve().name}/: {len(self._entries)}",)
 
     def _chosen(self, said: dict[str, Any]) -> None:
         entry = self._entries[said["row"]]

@@ -41,6 +41,7 @@ class Book:
     """A notebook that is open in JupyterLab."""
 
     page: Any
+    folder: Path  # it runs in
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -86,24 +87,25 @@ class Lab:
 
     @contextmanager
     def notebook(self, name: str, view: dict[str, int] | None = None, **parameters: Any) -> Iterator[Book]:
-        """A copy of this notebook of ours, with these parameters in place of its own, open in a fresh page."""
-        copy = f"test-{len(list(self.root.glob('notebooks/test-*')))}-{name}"
+        """A copy of this notebook of ours, in a folder of its own and with these parameters, open in a fresh page."""
+        folder = self.root / str(1 + sum(path.is_dir() and path.name.isdigit() for path in self.root.iterdir()))
+        folder.mkdir()
         body = json.loads((ROOT / "notebooks" / name).read_text())
         for cell in body["cells"]:
             if "parameters" in cell["metadata"].get("tags", []):
                 given = "".join(f"\n{key} = {value!r}" for key, value in parameters.items())
                 cell["source"] = "".join(cell["source"]) + given
-        (self.root / "notebooks" / copy).write_text(json.dumps(body))
+        (folder / name).write_text(json.dumps(body))
         context = self.browser.new_context(viewport=view or VIEW)
         page = context.new_page()
-        book = Book(page)
+        book = Book(page, folder)
         own = (self.base, self.base.replace("http", "ws", 1), "data:", "blob:")
         page.on("request", lambda asked: None if asked.url.startswith(own) else book.requests.append(asked.url))
         page.on("console", lambda said: book.complaints.append(said.text)
                 if said.type == "error" and not any(noise in said.text for noise in _NOISE) else None)
         page.on("pageerror", lambda error: book.complaints.append(str(error)))
         page.on("dialog", lambda dialog: (book.complaints.append(dialog.message), dialog.accept()))
-        page.goto(f"{self.base}/lab/tree/notebooks/{copy}?reset&token={self.token}")
+        page.goto(f"{self.base}/lab/tree/{folder.name}/{name}?reset&token={self.token}")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
         page.get_by_text("| Idle").wait_for(timeout=60_000)  # in the bar below; before, running asks for a kernel
         try:

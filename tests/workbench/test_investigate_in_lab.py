@@ -164,11 +164,11 @@ def test_every_tab_has_something(book: Book, tab: str) -> None:
     assert "mistake in SantaBPF" not in book.page.inner_text("body")
 
 
-def test_it_becomes_a_postmortem_of_just_this(book: Book, lab: Lab) -> None:
+def test_it_becomes_a_postmortem_of_just_this(book: Book) -> None:
     page = book.page
     page.get_by_role("button", name="Make this a postmortem").click()
     page.get_by_text("Written to").wait_for(timeout=120_000)
-    made = (lab.root / "notebooks" / "friday-postmortem.html").read_text()
+    made = (book.folder / "friday-postmortem.html").read_text()
     assert "A part of it failed" not in page.inner_text("body")
     assert "takes it all &lt;img src=x onerror=alert(1)&gt;" in made
     assert "<img src=x" not in made
@@ -181,10 +181,13 @@ def test_nothing_left_the_machine_and_no_script_of_a_name_ran(book: Book) -> Non
 
 
 def test_the_pictures_of_the_docs(lab: Lab) -> None:
-    with lab.notebook("investigate.ipynb", {"width": 1280, "height": 1500}, recording=lab.bring("short_lived_jobs"),
+    with lab.notebook("investigate.ipynb", {"width": 1180, "height": 1700}, recording=lab.bring("short_lived_jobs"),
                       recordings=str(lab.root / "recordings")) as opened:
+        page = opened.page
         opened.run_all()
-        opened.page.locator(".santa-state").first.wait_for(timeout=30_000)
-        opened.page.keyboard.press("Control+b")  # the files at the side
-        opened.page.locator(".santa-workbench").scroll_into_view_if_needed()
+        page.locator(".santa-state").first.wait_for(timeout=60_000)
+        page.keyboard.press("Control+b")  # the files at the side
+        page.get_by_role("tab", name="Who", exact=True).click()
+        page.locator(".santa-canvas:visible").wait_for()
+        page.locator(".santa-workbench").evaluate("bench => bench.scrollIntoView()")
         assert opened.screenshot("investigate").stat().st_size > 50_000
