@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -68,6 +69,11 @@ class Sshd:
         """The sshd processes of its connections, without what they run."""
         below = Traces().descendants(self.pid)
         return {pid for pid in below if b"sshd" in Path(f"/proc/{pid}/comm").read_bytes()}
+
+    def end_sessions(self) -> None:
+        """Break every connection, as a network or a node that dies would."""
+        for pid in self.sessions():
+            os.kill(pid, signal.SIGKILL)
 
     def trust(self, key: str | None = None) -> None:
         """Let known_hosts hold this server's key (or another one) and nothing else."""

@@ -83,7 +83,7 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
         self._message.add_class("santa-message")
         self._found, self._numbers, self._lights, self._verdicts, self._lines = (Pane() for _ in range(5))
         self._chart = Chart(message="Signals are drawn as soon as a second was judged.")
-        self._name = widgets.Text(description="Keep as", layout={"width": "340px"})
+        self._name = widgets.Text(description="Keep as", placeholder="its name", layout={"width": "340px"})
         self._keep = _button("Keep", "save", "Keep the recording", self.keep, "success")
         self._discard = _button("Throw away", "trash", "Delete the recording for good", self.discard)
         self._go_on = _button("Investigate", "arrow-right", "Look into the recording", self._show, "primary")
@@ -238,9 +238,9 @@ def _tiles(glance: Glance) -> list[Tile]:
         Tile("Recorded", format_duration(int(glance.elapsed_s) * SECOND) if glance.elapsed_s >= 1 else "0 s", of),
         Tile("Rows kept", format_count(glance.rows), "in all tables"),
         Tile("Events lost", format_count(glance.lost), "as far as this kernel can tell"),
-        Tile("Recorder's CPU", known(cost.cpu_ratio, format_ratio), "of one CPU, now"),
+        Tile("Recorder's CPU", known(cost.cpu_ratio, format_ratio),
+             f"of one CPU; {known(cost.private_bytes, format_bytes)} of memory"),
         Tile("BPF programs", known(cost.bpf_ratio, format_ratio), "of one CPU, borne by what is traced"),
-        Tile("Recorder's memory", known(cost.private_bytes, format_bytes), "private, without the rings"),
     ]
 
 

@@ -144,7 +144,10 @@ class LiveSession:
         """How it stands now; cheap, and of bounded size however long it runs."""
         with self._lock:
             meter = self._meter or Meter([])
-            elapsed = meter.elapsed_s(self.state == "recording")
+            elapsed = meter.elapsed_s(self.is_running)
+            if self.recording is not None:
+                start, end = self.recording.window
+                elapsed = (end - start) / SECOND
             if self.state == "recording" and self._length_s is not None and elapsed >= self._length_s:
                 self.state, self.message = "stopping", "The time is up: the last events are fetched and judged."
             return Glance(
@@ -255,7 +258,7 @@ def _ending(recording: Recording) -> str:
 
 
 def _stop_with_python(stop: threading.Event, work: threading.Thread) -> None:
-    """When Python is to end, a recording is closed as it should be, rather than waited for."""
+    """When Python is to end, a recording is ended rather than waited for; what came until then is kept."""
     while work.is_alive():
         if not threading.main_thread().is_alive():
             stop.set()

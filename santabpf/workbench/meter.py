@@ -79,7 +79,7 @@ class Meter:
         self._judged: dict[str, tuple[tuple[Verdict, ...], int]] = {}  # by scenario; and up to when
         self._wanted: list[str] = []  # scenarios to be judged next: whose alarm changed
         self._first_ns = self._next_ns = 0
-        self._heard_s = self._rest_until_s = 0.0
+        self._begun_s = self._heard_s = self._rest_until_s = 0.0  # the first: what had been recorded at the first look
 
     def hear(self, event: AlarmEvent) -> None:
         """An alarm changed its state."""
@@ -136,9 +136,10 @@ class Meter:
         """Make what was read the newest."""
         if not self._first_ns:
             self._first_ns, self._history = reading.from_ns, History(reading.from_ns)
+            self._begun_s, self._heard_s = (reading.to_ns - reading.from_ns) / SECOND, time.monotonic()
         for key, second, values in reading.values:
             self._history.add(key, second, values)
-        self._next_ns, self._heard_s = reading.to_ns, time.monotonic()
+        self._next_ns = reading.to_ns
         self.rows, self.lost = reading.rows, self.lost + reading.lost
         self.cost = reading.cost._replace(sent_bytes=self.cost.sent_bytes + reading.cost.sent_bytes)
         self._note(reading.verdicts)
@@ -158,11 +159,12 @@ class Meter:
         return tuple((v, at) for verdicts, at in self._judged.values() for v in verdicts)
 
     def elapsed_s(self, is_running: bool) -> float:
-        """How long it has been recording: what was judged, and what must have passed since."""
+        """How long it has been recording: what had been at the first look, and the time since; then what was judged."""
         if not self._next_ns:
             return 0.0
-        since = time.monotonic() - self._heard_s if is_running else 0.0
-        return (self._next_ns - self._first_ns) / SECOND + since
+        if is_running:
+            return self._begun_s + time.monotonic() - self._heard_s
+        return (self._next_ns - self._first_ns) / SECOND
 
     def table(self, scenarios: Iterable[str] | None = None) -> pd.DataFrame:
         """The history of the signals that alarms of these scenarios look at; by default of those that matter most."""
