@@ -110,7 +110,7 @@ def _seconds(rng: random.Random, hostile: bool) -> dict[str, list[dict[str, Any]
             {"ts_ns": end, "span_ns": S, "part": "program:exec/on_exec", "user_ns": None, "system_ns": None,
              "private_bytes": None, "sent_bytes": None, "runs": 20, "run_ns": 90_000},
         ]
-    rows["loss"].append({"ts_ns": START + 7 * S, "span_ns": S, "table": "exec", "reserve_failed": 23, "map_full": 0,
+    rows["loss"].append({"ts_ns": START + 28 * S, "span_ns": S, "table": "exec", "reserve_failed": 23, "map_full": 0,
                          "prog_missed": None, "buffer_dropped": 0})
     rows["gaps"].append({"ts_ns": START + 20 * S, "end_ns": START + 21 * S, "table": "exec", "reason": "bad_frame",
                          "detail": "a frame was cut"})
