@@ -18,11 +18,14 @@ from ..display.escape import shorten
 from ..display.words import Heading, Paragraph
 from ..errors import SantaError
 from ..recording import Recording
+from ..recording import open as open_recording
+from ..replay import replay
 from ..units import format_utc
 from . import library
 from .controls import WIDE, button, sentence
 from .findings_box import FindingsBox
 from .investigation import Investigation
+from .judged import Judged
 from .pane import Pane
 from .panel_view import PanelView
 from .panels import GROUPS, all_panels
@@ -43,12 +46,12 @@ class Workbench(w.VBox):  # type: ignore[misc]
         self.folder = library.find_folder(folder)
         self.investigation = None
         self._lock = threading.RLock()
-        self._judged: dict[Path, str] = {}
-        self._failed = False  # judging this one
+        self._judged, self._failed = Judged(), False  # failed: judging this one
         self._entries = library.entries(self.folder)
         self._chooser = Pane(layout=WIDE)
         self._chooser.on_click(self._chosen)
-        self._library = w.Accordion([self._chooser], layout=WIDE)
+        self._judge_all = button("Judge those that are not judged yet", self._start_judging, "One after the other")
+        self._library = w.Accordion([w.VBox([self._chooser, self._judge_all], layout=WIDE)], layout=WIDE)
         self._title, self._notice = Pane(layout=WIDE), Pane(layout=WIDE)
         self._place = w.VBox(layout=WIDE)
         super().__init__([self._library, self._notice, self._title, self._place], layout=WIDE)
@@ -83,7 +86,8 @@ class Workbench(w.VBox):  # type: ignore[misc]
         return named if not Path(recording).exists() and named.is_dir() else recording
 
     def _list(self) -> None:
-        self._chooser.draw(Words(library.table(self._entries, self._judged)), len(self._entries))
+        said = {entry.path: text for entry in self._entries if (text := self._judged.get(entry.path)) is not None}
+        self._chooser.draw(Words(library.table(self._entries, said)), len(self._entries))
         self._library.titles = (f"Recordings in {self.folder.resolve().name}/: {len(self._entries)}",)
 
     def _chosen(self, said: dict[str, Any]) -> None:
@@ -100,11 +104,25 @@ class Workbench(w.VBox):  # type: ignore[misc]
         except SantaError as exc:
             said = f"could not be judged: {exc}"
             self._failed = True
-        self._judged[opened.recording.path] = self._judged[opened.recording.path.resolve()] = said
+        self._judged.put(opened.recording.path, said)
         if self.investigation is opened:
             with self._lock:
                 self._list()
                 self._refresh()
+
+    def _start_judging(self) -> None:
+        self._judge_all.disabled = True
+        threading.Thread(target=self._judge_rest, daemon=True).start()
+
+    def _judge_rest(self) -> None:
+        for entry in [e for e in self._entries if not e.problem and self._judged.get(e.path) is None]:
+            try:
+                said = library.said(replay(open_recording(entry.path)))
+            except SantaError as exc:
+                said = f"could not be judged: {exc}"
+            self._judged.put(entry.path, said)
+            self._list()
+        self._judge_all.disabled = False
 
     # ---------------------------------------------------------------------------------------------- what is shown
 

@@ -1,0 +1,125 @@
+"""The workbench as a widget, without a browser: what clicks and typed moments do, and what bad input gets."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import busy_node
+import pytest
+from busy_node import SHOP
+from synthetic import START, S
+
+from santabpf.workbench import Filter, Investigation, Workbench
+from santabpf.workbench.judged import Judged
+from santabpf.workbench.library import entries, find_folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("recordings")
+    busy_node.record(made / "friday")
+    broken, newer = made / "broken", made / "newer"
+    for copy in (broken, newer):
+        shutil.copytree(made / "friday", copy)
+    (broken / "recording.json").write_text("{")
+    (newer / "recording.json").write_text('{"format": 99}')
+    return made
+
+
+@pytest.fixture
+def bench(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Workbench:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(Workbench, "_judge", lambda self, opened: None)  # beside everything else, and not here
+    return Workbench(Investigation(folder / "friday", sidecar=None), folder)
+
+
+def said(bench: Workbench) -> str:
+    return str(bench._notice.drawing)
+
+
+def click(widget: Any, **what: Any) -> None:
+    widget.clicked = {**what, "count": widget.clicked.get("count", 0) + 1}
+
+
+def test_recordings_that_cannot_be_opened_are_listed_with_the_reason(folder: Path) -> None:
+    found = {entry.path.name: entry for entry in entries(folder)}
+    assert found["friday"].nodes == "node-1"
+    assert found["friday"].span_ns == 30 * S
+    assert "recording.json" in found["broken"].problem
+    assert "99" in found["newer"].problem
+    assert find_folder(folder / "nowhere").name == "recordings"
+
+
+def test_a_click_on_a_row_filters_and_a_chip_takes_it_off(bench: Workbench) -> None:
+    bench._tabs.selected_index = 2
+    table = bench.views["files"]._widgets[0]
+    assert table.picks == 1
+    click(table, row=0)
+    assert bench.investigation.filters == (Filter("file", "orders.db"),)
+    chip = bench._crumbs.children[-1]
+    assert chip.description == "✕ file orders.db"
+    chip.click()
+    assert bench.investigation.filters == ()
+    click(table, row=7)  # there is none
+    assert bench.investigation.filters == ()
+
+
+def test_a_range_that_is_dragged_is_looked_at_and_one_outside_is_said(bench: Workbench) -> None:
+    chart = bench.views["overview"]._widgets[0]
+    chart.selected = [START / 1e6 + 5000.0, START / 1e6 + 9000.0]
+    assert bench.investigation.window.span_ns == 4 * S
+    chart.selected = [START / 1e6 + 50_000.0, START / 1e6 + 90_000.0]
+    assert "outside the recording" in said(bench)
+    assert bench.investigation.window.span_ns == 4 * S
+
+
+def test_moments_are_typed(bench: Workbench) -> None:
+    bench._crumbs.children[2].value = "12:00:10"
+    assert bench.investigation.window.start_ns == START + 10 * S
+    assert said(bench) == '<div class="santa"></div>'
+    bench._crumbs.children[2].value = "soon"
+    assert "is no moment" in said(bench)
+
+
+def test_a_frame_that_is_clicked_filters_and_one_that_stands_for_many_does_not(bench: Workbench) -> None:
+    bench._tabs.selected_index = 4
+    flame = bench.views["flames"]._widgets[0]
+    click(flame, name="(small)", kind="small", module="", path=[])
+    assert bench.investigation.filters == ()
+    click(flame, name="sort", kind="user", module="", path=[])
+    assert bench.investigation.filters == (Filter("frame", "sort"),)
+
+
+def test_a_recording_is_chosen_from_the_table(bench: Workbench, folder: Path) -> None:
+    rows = [entry.path.name for entry in entries(folder)]
+    click(bench._chooser, row=rows.index("newer"))
+    assert "99" in said(bench)
+    assert bench.investigation.recording.name == "friday"
+    click(bench._chooser, row=rows.index("friday"))
+    assert bench.investigation.recording.path == folder / "friday"
+    bench.investigation.sidecar.unlink(missing_ok=True)
+
+
+def test_nothing_to_begin_with_is_a_table_and_a_name_that_is_none_a_sentence(folder: Path) -> None:
+    assert Workbench(None, folder).investigation is None
+    assert "there is no such recording" in said(Workbench("fridai", folder))
+
+
+def test_a_mistake_of_ours_is_a_sentence_in_its_panel(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("<b>no</b>")
+
+    monkeypatch.setattr("santabpf.workbench.panel_view.draw", fail)
+    bench.investigation.only(Filter("process", "shop", "node-1", SHOP["tgid"], SHOP["start_ns"]))
+    shown = bench.views["overview"]._widgets[0].drawing
+    assert "mistake in SantaBPF: ZeroDivisionError: &lt;b&gt;no&lt;/b&gt;" in shown
+
+
+def test_what_was_judged_is_known_again_unless_the_recording_changed(folder: Path, tmp_path: Path) -> None:
+    Judged(tmp_path / "judged.json").put(folder / "friday", "Fired: <b>")
+    assert Judged(tmp_path / "judged.json").get(folder / "friday") == "Fired: <b>"
+    assert Judged(tmp_path / "judged.json").get(folder / "newer") is None
+    (tmp_path / "judged.json").write_text("[1]")
+    assert Judged(tmp_path / "judged.json").get(folder / "friday") is None
