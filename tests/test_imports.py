@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "verdict": {"cards", "errors", "recording", "replay", "scenarios", "units"},
     "charts": {"display", "errors", "units"},
     "display": {"errors", "shipped", "units"},
-    "postmortem": {"charts", "display", "errors", "recording", "replay", "scenarios", "units", "verdict"},
+    "postmortem": {"cards", "charts", "display", "errors", "recording", "replay", "scenarios", "units", "verdict"},
     "report": {"display", "errors", "recording", "replay", "scenarios", "shipped", "units", "verdict", "whole"},
     "workbench": {
         "charts", "check", "compare", "display", "errors", "places", "postmortem", "probes", "recording", "replay",

@@ -5,21 +5,33 @@ In: a recording's facts and a result's verdicts. Out: Words. Never: a number tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ..display.words import Badge, Block, Col, Heading, Note, Paragraph, Steps, Table, Tile, Tiles, Words
+from ..cards import quiet
+from ..display.words import Badge, Block, Col, Details, Heading, Note, Paragraph, Steps, Table, Tile, Tiles, Words
 from ..units import DAY, format_count, format_duration, format_utc
 from .evidence import backed
 
 if TYPE_CHECKING:
     from ..recording import Recording
     from ..replay import Result
-    from ..verdict import Verdict
+    from ..verdict import Sentence, Verdict
 
 def ranked(result: Result) -> list[Verdict]:
     """In the order in which people should read them."""
     return list(result.ranked)
+
+
+def in_brief(result: Result) -> list[Verdict]:
+    """The quiet verdicts that share one table and a line each, where there are several; one alone is told in full."""
+    return [v for v in result.ranked if v.state == "quiet"] if len(result.verdicts) > 1 else []
+
+
+def in_full(result: Result) -> list[Verdict]:
+    """The others."""
+    brief = in_brief(result)
+    return [v for v in result.ranked if v not in brief]
 
 
 def name_of(verdict: Verdict, among: Iterable[Verdict]) -> str:
@@ -28,8 +40,8 @@ def name_of(verdict: Verdict, among: Iterable[Verdict]) -> str:
 
 
 def summary(rec: Recording, result: Result) -> Words:
-    """What was recorded, each verdict big and clear, and the few numbers that matter most."""
-    verdicts = result.ranked
+    """What was recorded, each verdict big and clear, the few numbers that matter most, and all that is quiet."""
+    verdicts, brief = result.ranked, in_brief(result)
     start, end = rec.window
     kernels = sorted({str(facts.get("kernel", "")) for facts in rec.info["nodes"].values()} - {""})
     scope = f"Recording {rec.name} of {', '.join(rec.nodes) or 'no node'}"
@@ -38,7 +50,10 @@ def summary(rec: Recording, result: Result) -> Words:
         f"{scope}: {format_utc(start)} to {format_utc(end, date=False)} UTC, {format_duration(end - start)}.")]
     if not verdicts:
         blocks.append(Note("No scenario was judged, so there is nothing to say about what happened."))
-    for verdict in verdicts:
+    if verdicts and len(brief) == len(verdicts):
+        count = len({v.scenario for v in brief})
+        blocks.append(Badge("quiet", "No trouble was found", f"{count} kinds of trouble were looked for."))
+    for verdict in in_full(result):
         said = " ".join(sentence.text for sentence in verdict.summary)
         blocks.append(Badge(verdict.state, name_of(verdict, verdicts), said))
         why = result.explained(verdict)
@@ -47,6 +62,8 @@ def summary(rec: Recording, result: Result) -> Words:
             blocks.append(Paragraph(f"Brought about by: {title}. {explanation.text}"))
         if verdict.state == "fired" and not why:
             blocks.append(Tiles(_tiles(verdict)))
+    if brief:
+        blocks.append(quiet(brief))
     if rec.state != "complete":
         blocks.append(Note(f"The recording is {rec.state}: it ended before its time, and holds what came until then."))
     return Words(*blocks)
@@ -74,24 +91,30 @@ def _tiles(verdict: Verdict) -> list[Tile]:
     return tiles
 
 
-def _each(result: Result, states: Iterable[str], say: Callable[[Verdict], list[Block]], nothing: str) -> Words:
-    """One part a verdict, with its title where there are several; a note where none has anything to say."""
-    verdicts = [v for v in ranked(result) if v.state in states]
-    parts = [(verdict, blocks) for verdict in verdicts if (blocks := say(verdict))]
+def _each(
+    result: Result, say: Callable[[Verdict], list[Block]], nothing: str, brief: Sequence[Block] = ()
+) -> Words:
+    """One part a verdict that is told in full, with its title where there are several; then the others in brief.
+
+    A note where none has anything to say.
+    """
+    parts = [(verdict, blocks) for verdict in in_full(result) if (blocks := say(verdict))]
     out: list[Block] = []
     for verdict, blocks in parts:
         if len(result.verdicts) > 1:
             out.append(Heading(name_of(verdict, result.verdicts)))
         out += blocks
+    if brief:
+        out += [Heading("Looked for, and quiet"), *brief]
     return Words(*(out or [Note(nothing)]))
 
 
 def impact(result: Result) -> Words:
     """Who or what suffered, and how much."""
     def say(verdict: Verdict) -> list[Block]:
-        return [backed(verdict, s.text, s.evidence) for s in verdict.impact]
+        return [backed(verdict, s.text, s.evidence) for s in verdict.impact if verdict.state != "quiet"]
 
-    return _each(result, ("fired", "cannot_tell"), say, "No scenario fired, and none reports an impact.")
+    return _each(result, say, "No scenario fired, and none reports an impact.")
 
 
 def moments(rec: Recording, result: Result) -> list[tuple[int, str, str]]:
@@ -134,7 +157,12 @@ def cause(result: Result) -> Words:
                 blocks.append(Table([Col("culprit"), Col("", "code")], facts))
         return blocks
 
-    return _each(result, ("fired", "cannot_tell", "quiet"), say, "Nothing was judged, so there is no cause to name.")
+    brief = []
+    for verdict in in_brief(result):
+        said = " ".join(s.text for s in verdict.summary)
+        evidence = dict.fromkeys(name for s in verdict.summary for name in s.evidence)
+        brief.append(backed(verdict, said, evidence, lead=name_of(verdict, result.verdicts) + "."))
+    return _each(result, say, "Nothing was judged, so there is no cause to name.", brief)
 
 
 def detected(result: Result) -> Words:
@@ -153,7 +181,11 @@ def detected(result: Result) -> Words:
         blocks.append(Paragraph(f"Confidence is {trust.level}." + "".join(f" {reason}" for reason in trust.reasons)))
         return blocks
 
-    return _each(result, ("fired", "cannot_tell", "quiet"), say, "Nothing was judged, so no alarm had a say.")
+    rows = [[name_of(v, result.verdicts), v.detected.alarm, v.detected.condition, v.detected.peak, v.confidence.level]
+            for v in in_brief(result) if v.detected is not None]
+    columns = [Col("looked for"), Col("alarm", "code"), Col("condition", "code"), Col("worst", "number"),
+               Col("confidence")]
+    return _each(result, say, "Nothing was judged, so no alarm had a say.", [Table(columns, rows)] if rows else [])
 
 
 def ruled_out(result: Result) -> Words:
@@ -162,22 +194,32 @@ def ruled_out(result: Result) -> Words:
         return [backed(verdict, cause.text, cause.evidence, lead=cause.cause[:1].upper() + cause.cause[1:] + ".")
                 for cause in verdict.ruled_out]
 
-    return _each(result, ("fired", "cannot_tell", "quiet"), say, "No other cause was looked for.")
+    brief = [Details(f"{format_count(len(causes))} causes were looked for besides, and ruled out.", causes,
+                     lead=name_of(v, result.verdicts) + ".") for v in in_brief(result) if (causes := say(v))]
+    return _each(result, say, "No other cause was looked for.", brief)
 
 
 def not_told(result: Result) -> Words:
-    """What could not be told, and why: missing tables, short windows, lost events."""
-    def say(verdict: Verdict) -> list[Block]:
-        return [backed(verdict, s.text, s.evidence) for s in verdict.could_not_tell]
-
-    return _each(result, ("fired", "cannot_tell", "quiet"), say,
-                 "Nothing that was asked remained open: all tables were there, and no loss could turn an answer.")
+    """What could not be told, and why: missing tables, short windows, lost events; what several say stands once."""
+    said: dict[str, list[tuple[Verdict, Sentence]]] = {}
+    for verdict in ranked(result):
+        for sentence in verdict.could_not_tell:
+            said.setdefault(sentence.text, []).append((verdict, sentence))
+    blocks: list[Block] = []
+    for text, by in said.items():
+        names = list(dict.fromkeys(name_of(verdict, result.verdicts) for verdict, _ in by))
+        lead = "" if len(by) == len(result.verdicts) else "; ".join(names) + "."
+        blocks.append(backed(by[0][0], text, by[0][1].evidence, lead=lead))
+    nothing = "Nothing that was asked remained open: all tables were there, and no loss could turn an answer."
+    return Words(*(blocks or [Note(nothing)]))
 
 
 def next_steps(result: Result) -> Words:
     """What to do, and how to see that it worked."""
     def say(verdict: Verdict) -> list[Block]:
         checks = [f"To see that it worked: {step.check}" if step.check else "" for step in verdict.next_steps]
-        return [Steps([step.text for step in verdict.next_steps], ordered=True, hints=checks)] if checks else []
+        if not checks or verdict.state == "quiet":
+            return []
+        return [Steps([step.text for step in verdict.next_steps], ordered=True, hints=checks)]
 
-    return _each(result, ("fired", "cannot_tell"), say, "Nothing needs to be done on account of this recording.")
+    return _each(result, say, "Nothing needs to be done on account of this recording.")
