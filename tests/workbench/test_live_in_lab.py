@@ -46,7 +46,7 @@ def test_this_machine_is_checked_recorded_and_investigated(lab: Lab) -> None:
         values_move(book)
         book.page.locator(".santa-chart path.js-line").first.wait_for()
         book.page.locator(".santa-table", has_text="All CPUs are busy").wait_for(timeout=20_000)
-        book.screenshot("live")
+        book.screenshot("live", book.page.locator(".widget-vbox").first)
         press(book, "Stop")
         told(book, "Recorded")
         book.page.get_by_placeholder("its name").fill("monday")

@@ -50,7 +50,7 @@ def test_a_recording_is_played_paused_stepped_and_scrubbed(lab: Lab) -> None:
         playing = until(book, "shown.lines === 2")
         button.click()
         until(book, "document.querySelector('.santa-play[title=Play]')")
-        book.screenshot("play")
+        book.screenshot("play", page.locator(".widget-vbox:has(.santa-play)").last)
         assert playing["lights"] == ["crit"]
         assert 0 < playing["covered"] < first["covered"]
         scrub(book, 0)
