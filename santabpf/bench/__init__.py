@@ -6,6 +6,7 @@
     start.py      how long it takes to begin       figures.py                       figures, goals, tables
     probe_costs.py  what each probe costs          workloads.py                     loads that hit them hard
     flames.py     drawing a flame graph             looking.py, crowded.py                      the workbench
+    live.py       a live panel
     cost.py, load.py  what processes took, and the load that is recorded
 
 In: nothing. Out: a table, and docs/benchmarks.md. Never: leaves a process or a file behind; names the machine.
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 from ..errors import RecordingError, SantaError
 from ..machine import describe, why_no, why_no_bpf
 from ..recording import open as open_recording
-from . import flames, left, looking, probe_costs, recorders, right, start
+from . import flames, left, live, looking, probe_costs, recorders, right, start
 from .figures import Family, Figure, to_markdown, to_text
 
 __all__ = ["Bench", "Size", "bench"]
@@ -39,15 +40,16 @@ class Size(NamedTuple):
     replay_rows: int
     report_rows: int
     looked_rows: int
+    live_s: int
     rounds: int
     pairs: int  # with and without the default set
 
 
 FULL = Size(ops=500_000, stream_ops=2_600_000, replay_rows=20_000_000, report_rows=1_000_000,
-            looked_rows=10_000_000, rounds=5, pairs=20)
+            looked_rows=10_000_000, live_s=600, rounds=5, pairs=20)
 #: Only to see that everything can be measured; its figures say little.
-QUICK = Size(ops=10_000, stream_ops=20_000, replay_rows=100_000, report_rows=5_000, looked_rows=20_000, rounds=1,
-             pairs=1)
+QUICK = Size(ops=10_000, stream_ops=20_000, replay_rows=100_000, report_rows=5_000, looked_rows=20_000, live_s=4,
+             rounds=1, pairs=1)
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,12 @@ def _measure(size: Size, folder: Path, say: Say) -> Iterator[Family]:
         yield looking.measure(folder, size.looked_rows, few)
     except SantaError as exc:
         yield _not_taken("The workbench", looking.PLANNED, exc)
+    try:
+        if why_not:
+            raise SantaError(why_not)
+        yield live.measure(folder, size.live_s, say)
+    except SantaError as exc:
+        yield _not_taken("A live panel", live.PLANNED, exc)
     say("import and --help")
     yield start.measure_package(size.rounds)
 
