@@ -103,7 +103,7 @@ class PlayerPanel(widgets.VBox):  # type: ignore[misc]
         self._speed.observe(self._set_speed, "value")
         self._slider.observe(self._scrub, "value")
         row = widgets.HBox([*steps[:2], self._button, *steps[2:], self._speed, self._slider, self._clock],
-                           layout={"align_items": "center", "flex_flow": "row wrap"})
+                           layout={"align_items": "center", "flex_flow": "row wrap", "margin": "0 0 8px 0"})
         super().__init__([row, self._lights, self._chart, self._lines])
         self.refresh()
 
