@@ -25,6 +25,7 @@ from ..scenarios import all_scenarios
 from ..units import SECOND, format_bytes, format_count, format_duration, format_ratio, format_utc
 from .board import Board, spans
 from .chart import Chart
+from .controls import sentence
 from .live_session import Glance, LiveSession
 from .pane import Pane
 
@@ -79,7 +80,7 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
         self._start = _button("Start", "circle", "Record and judge", self.start, "danger")
         self._stop = _button("Stop", "stop", "Finish the recording", session.stop)
         self._progress = widgets.FloatProgress(min=0.0, max=1.0, layout={"flex": "1 1 120px", "min_width": "120px"})
-        self._message = widgets.Label(layout={"flex": "4 1 300px"})
+        self._message = Pane(layout={"flex": "4 1 300px"})
         self._message.add_class("santa-message")
         self._found, self._numbers, self._lights, self._verdicts, self._lines = (Pane() for _ in range(5))
         self._chart = Chart(message="Signals are drawn as soon as a second was judged.")
@@ -182,7 +183,7 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
         for widget in (self._node, self._length, self._scenarios, self._check, self._start):
             widget.disabled = is_running
         self._stop.disabled = glance.state != "recording"
-        self._message.value = self._notice or glance.message
+        self._message.draw(sentence(self._notice or glance.message))
         self._progress.value = min(1.0, glance.elapsed_s / glance.length_s) if glance.length_s else 0.0
         self._progress.layout.visibility = "visible" if is_running and glance.length_s else "hidden"
         has_ended = self.session.recording is not None and not is_running
@@ -207,7 +208,7 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
         if found is not None:
             rows = [(f.state, f.name, f.message, f.what_to_do) for f in found.findings]
             columns = [Col("state"), Col("what"), Col("how it is"), Col("mend it with", "code")]
-            told = [Note(sentence) for sentence in self.session.hindered]
+            told = [Note(said) for said in self.session.hindered]
             self._found.draw(Words(*told, Details("What the check found", [Table(columns, rows)])))
 
     def _draw(self, glance: Glance) -> None:

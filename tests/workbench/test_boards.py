@@ -1,0 +1,82 @@
+"""Lights and lines, and the panels of the player and of a live node without a browser: hostile names, bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from synthetic import HOSTILE
+
+import santabpf as sb
+from santabpf.replay import AlarmEvent
+from santabpf.workbench.board import LINES, Board, Watched, lights
+from santabpf.workbench.live_panel import LivePanel
+from santabpf.workbench.live_session import LiveSession
+from santabpf.workbench.pane import Pane
+from santabpf.workbench.player_panel import PlayerPanel
+
+AT = 1_800_000_000_000_000_000
+
+
+def event(label: str, at: int = 0, state: str = "warn", kind: str = "raised") -> AlarmEvent:
+    return AlarmEvent("s", "a", f"Title of {label}", label, label, kind, state, AT + at, label)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "<script>alert(1)</script>", "\x1b[31m\u202e'\"><img onerror=alert(1)>"])
+def test_names_from_a_node_are_shown_as_text(name: str) -> None:
+    html = Board(lights([Watched("s", name, name)], [event(name)]), [event(name)]).html()
+    for harm in ("<script", "<img", "\x1b", "\u202e", "<a "):
+        assert harm not in html
+
+
+def test_a_light_is_the_worst_alarm_that_is_on_and_says_since_when() -> None:
+    said = [event("x"), event("y", 1), event("x", 2, "crit", "worse"), event("y", 3, "clear", "cleared")]
+    (light,) = lights([Watched("s", "S", "x")], [e for e in said if e.node == "x"])
+    assert (light.state, light.since_ns, light.said) == ("crit", AT, "x: x")
+    assert lights([Watched("s", "S", "y")], said)[0].state == "clear"
+
+
+def test_many_lines_are_cut_and_none_is_said() -> None:
+    assert "No alarm has changed its state yet." in Board(None, []).html()
+    html = Board(None, [event(f"label-{at}") for at in range(LINES + 3)]).html()
+    assert html.count("<li") == LINES
+    assert "3 earlier ones are not shown." in html
+    assert html.index(f"label-{LINES + 2}") < html.index(f"label-{LINES + 1}")
+
+
+def newer(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "recording.json").write_text(json.dumps({"format": 99}))
+    return folder
+
+
+def test_a_recording_that_can_not_be_played_is_a_sentence(tmp_path: Path) -> None:
+    for what, said in ((tmp_path / "none", "there is no such recording"), (newer(tmp_path / "newer"), "format 99")):
+        pane = sb.play(what)
+        assert isinstance(pane, Pane)
+        assert said in pane.message
+
+
+def test_a_player_is_driven_by_calls_and_holds_the_whole_chart_from_the_start() -> None:
+    panel = sb.play("crash_loop")
+    assert isinstance(panel, PlayerPanel)
+    chart = panel.children[2]
+    figure, covered_from = chart.figure, chart.now
+    panel.seek(panel.player.end_ns)
+    assert chart.figure is figure
+    assert chart.now - covered_from == 15_000
+    assert "santa-crit" in panel.children[1].drawing
+    panel.step(-15)
+    assert "santa-crit" not in panel.children[1].drawing
+
+
+def test_a_live_panel_says_what_is_wrong_with_what_was_asked_for(tmp_path: Path) -> None:
+    panel = LivePanel(LiveSession("local", ["cpu_usage"], "<img src=x>", out=tmp_path / "r"))
+    panel.start()
+    assert "not a duration" in repr(panel.wait())
+    assert "&lt;img src=x&gt;" in panel.children[1].children[-1].drawing
+    panel.keep()
+    assert "there is no recording to keep" in panel.children[1].children[-1].drawing
+    assert "There is no recording yet" in repr(panel.verdicts())
+    assert list(tmp_path.iterdir()) == []
