@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.fixture(scope="module")
+def held(folder: Path) -> Iterator[Workbench]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        patch.setattr(Workbench, "_judge", lambda self, opened: None)  # beside everything else, and not here
+        yield Workbench(Investigation(folder / "friday", sidecar=None), folder)
+
+
 @pytest.fixture
-def bench(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Workbench:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(Workbench, "_judge", lambda self, opened: None)  # beside everything else, and not here
-    return Workbench(Investigation(folder / "friday", sidecar=None), folder)
+def bench(held: Workbench) -> Workbench:
+    """One workbench for all, looking at the whole recording."""
+    while held.investigation.steps:
+        held.investigation.back()
+    return held
 
 
 def said(bench: Workbench) -> str:

@@ -28,27 +28,29 @@ def parts(investigation: Investigation) -> list[Part]:
     start, end = investigation.everything
     if end <= start:
         return [sentence("Nothing was recorded: this recording covers no time.")]
-    drawn, picks = investigation.once(f"overview {investigation.judged is not None}", lambda: _whole(investigation))
+    step = step_ns(end - start, MOST_COLUMNS)
+    first = start // step * step
+    drawn, picks = investigation.once(f"overview {investigation.judged is not None}", lambda: _whole(investigation, first, step))
     shown = copy(drawn)
     layout = drawn.spec["layout"]
-    veils = chart.veils((start, end), investigation.window)
+    window = investigation.window
+    veils = chart.veils((first, end), (first if window.start_ns == start else window.start_ns, window.end_ns))
     shown.spec = {**drawn.spec, "layout": {**layout, "shapes": [*layout.get("shapes", []), *veils]}}
     return [Part(shown, picks)]
 
 
-def _whole(investigation: Investigation) -> tuple[Figure, list[Window]]:
-    """The chart, and the time that each alarm was on. It is the same for all windows."""
+def _whole(investigation: Investigation, first: int, step: int) -> tuple[Figure, list[Window]]:
+    """The chart in columns of `step` from `first` on, and the time that each alarm was on; the same for all windows."""
     whole, lens = View(investigation.everything), investigation.lens
-    start, end = whole.window
-    step = step_ns(end - start, MOST_COLUMNS)
-    at = f"(second - {start // step * step}) // {step}"
+    end = whole.window.end_ns
+    at = f"(second - {first}) // {step}"
     events = lens.ask(whole, f'SELECT {at} AS at, "table", sum(rows)::bigint AS rows FROM [coverage] GROUP BY ALL')
     lost = lens.ask(whole, f"""SELECT {at} AS at, sum(coalesce(reserve_failed, 0) + coalesce(map_full, 0)
         + coalesce(prog_missed, 0) + coalesce(buffer_dropped, 0))::bigint AS lost FROM [loss] GROUP BY ALL""")
     gaps = lens.ask(whole, 'SELECT ts_ns, end_ns, "table", reason FROM [gaps] ORDER BY ts_ns LIMIT 200')
     result = investigation.judged
     alarms = None if result is None else _alarms(result)
-    info = chart.info(events, lost, gaps, (start // step * step, end), step,
+    info = chart.info(events, lost, gaps, (first, end), step,
                       alarms=None if alarms is None else alarms[:MOST_ALARMS],
                       signals=() if result is None else _signals(result))
     picks = [Window(alarm.spans[0].from_ns, alarm.spans[-1].to_ns or end) for alarm in info.alarms or ()]
