@@ -105,3 +105,22 @@ def test_a_command_that_is_stopped_says_so_and_ends_as_shells_expect(number: int
         _, err = running.communicate(timeout=60)
     assert (running.returncode, err.strip()) == (code, "santabpf: stopped before it was done")
     assert list(tmp_path.iterdir()) == []
+
+
+INTERRUPTED = """
+import importlib.abc, os, signal, sys
+class Interrupts(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupts())
+from santabpf.cli import main
+main()
+"""
+
+
+def test_ctrl_c_while_modules_load_ends_it_without_a_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")

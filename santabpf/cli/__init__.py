@@ -12,7 +12,14 @@ Exit codes: 0 done and quiet; 1 an error, or no report; 2 bad usage; 3 a scenari
 
 from __future__ import annotations
 
-from . import catalogue, comparing, gym, judging, lab, recording, schedule
-from .group import cli, main
+import signal
+
+# While modules load, nobody is there to catch Ctrl-C: it ends the process without a traceback, as it does in C.
+_before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from . import catalogue, comparing, gym, judging, lab, recording, schedule  # noqa: E402
+from .group import cli, main  # noqa: E402
+
+signal.signal(signal.SIGINT, _before)
 
 __all__ = ["catalogue", "cli", "comparing", "gym", "judging", "lab", "main", "recording", "schedule"]
