@@ -30,7 +30,8 @@ def parts(investigation: Investigation) -> list[Part]:
         return [sentence("Nothing was recorded: this recording covers no time.")]
     step = step_ns(end - start, MOST_COLUMNS)
     first = start // step * step
-    drawn, picks = investigation.once(f"overview {investigation.judged is not None}", lambda: _whole(investigation, first, step))
+    name = "overview, judged" if investigation.judged is not None else "overview"
+    drawn, picks = investigation.once(name, lambda: _whole(investigation, first, step))
     shown = copy(drawn)
     layout = drawn.spec["layout"]
     window = investigation.window
