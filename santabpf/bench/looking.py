@@ -7,6 +7,7 @@ one; memory is that of the process and of those that it starts, together.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -34,8 +35,10 @@ def measure(folder: Path, rows: int, rounds: int) -> Family:
     made = make(folder / "crowded", rows)
     making = time.monotonic() - began
     told = []
+    env = {**os.environ, "XDG_CACHE_HOME": str(folder)}  # what it keeps goes with the folder
     for _ in range(rounds):
-        done = subprocess.run([sys.executable, "-c", _CHILD, str(folder / "crowded")], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", _CHILD, str(folder / "crowded")], capture_output=True, text=True,
+                              env=env)
         if done.returncode:
             raise SantaError(f"the workbench could not be measured: {done.stderr.strip().splitlines()[-1:]}")
         told.append(json.loads(done.stdout))
