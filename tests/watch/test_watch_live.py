@@ -11,6 +11,7 @@ import pytest
 
 import santabpf as sb
 from santabpf.errors import BadUsage
+from santabpf.replay import Evaluator
 
 
 @pytest.mark.bpf
@@ -44,3 +45,17 @@ def test_a_misspelt_scenario_is_refused_before_anything_is_recorded(tmp_path: Pa
     with pytest.raises(BadUsage, match="did you mean 'short_lived_jobs'"):
         sb.watch("local", ["short_lived_job"], "5s", out=tmp_path / "rec")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.bpf
+def test_what_fails_while_judging_ends_the_recording_and_is_raised(tmp_path: Path) -> None:
+    seconds = []
+
+    def look(evaluator: Evaluator) -> None:
+        seconds.append(evaluator.next)
+        raise BadUsage("enough")
+
+    with pytest.raises(BadUsage, match="enough"):
+        sb.watch("local", ["cpu_usage"], None, out=tmp_path / "rec", progress=False, on_second=look)
+    assert len(seconds) == 1
+    assert sb.open(tmp_path / "rec").state == "complete"
