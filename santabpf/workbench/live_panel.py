@@ -66,6 +66,7 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
         self.session = session
         self._lock = threading.RLock()
         self._ticking = False
+        self._drawn_to_ns = 0
         self._notice = ""  # what was wrong with what people asked for last
         self._node = widgets.Text(session.node, description="Node", placeholder="local, or as for ssh",
                                   layout={"width": "300px"})
@@ -164,8 +165,10 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
                 threading.Thread(target=self._keep_showing, name="live-panel", daemon=True).start()
 
     def _keep_showing(self) -> None:
+        due = time.monotonic()
         while self._ticking:
-            time.sleep(UPDATE_S)
+            due = max(due + UPDATE_S, time.monotonic())  # what one update took is no part of the wait for the next
+            time.sleep(max(0.0, due - time.monotonic()))
             with self._lock:
                 self._ticking = self.session.is_running
                 self.refresh()
@@ -212,7 +215,10 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
             self._found.draw(Words(*told, Details("What the check found", [Table(columns, rows)])))
 
     def _draw(self, glance: Glance) -> None:
-        """The signals that matter most, over the whole run so far."""
+        """The signals that matter most, over the whole run so far; drawn anew when a second more was judged."""
+        if glance.judged_to_ns == self._drawn_to_ns:
+            return
+        self._drawn_to_ns = glance.judged_to_ns
         table = self.session.signals()
         if table.empty:
             return

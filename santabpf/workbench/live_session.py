@@ -46,6 +46,7 @@ class Glance:
     message: str  # a sentence on how it stands
     elapsed_s: float  # of the recording; 0 until its first second was judged
     length_s: float | None  # None: until it is stopped
+    judged_to_ns: int  # the end of the last second that was judged, UTC; 0: none was
     rows: int
     lost: int  # events, as far as this kernel can tell
     cost: Cost
@@ -151,8 +152,8 @@ class LiveSession:
             if self.state == "recording" and self._length_s is not None and elapsed >= self._length_s:
                 self.state, self.message = "stopping", "The time is up: the last events are fetched and judged."
             return Glance(
-                self.state, self.message, elapsed, self._length_s, meter.rows, meter.lost, meter.cost,
-                lights(meter.watched, meter.on), tuple(meter.events), meter.verdicts,
+                self.state, self.message, elapsed, self._length_s, meter.judged_to_ns, meter.rows, meter.lost,
+                meter.cost, lights(meter.watched, meter.on), tuple(meter.events), meter.verdicts,
             )  # fmt: skip
 
     def signals(self, scenarios: Iterable[str] | None = None) -> pd.DataFrame:

@@ -78,7 +78,7 @@ class Meter:
         self._on: dict[tuple[str, str, str, str], tuple[AlarmEvent, ...]] = {}
         self._judged: dict[str, tuple[tuple[Verdict, ...], int]] = {}  # by scenario; and up to when
         self._wanted: list[str] = []  # scenarios to be judged next: whose alarm changed
-        self._first_ns = self._next_ns = 0
+        self._first_ns = self.judged_to_ns = 0  # of the seconds that were judged: the first's start, the last's end
         self._begun_s = self._heard_s = self._rest_until_s = 0.0  # the first: what had been recorded at the first look
 
     def hear(self, event: AlarmEvent) -> None:
@@ -98,7 +98,7 @@ class Meter:
 
     def read(self, evaluator: Evaluator) -> Reading:
         """Look at the seconds that are new. Raises QueryFailed."""
-        start, end = self._next_ns or evaluator.first or 0, evaluator.next or 0
+        start, end = self.judged_to_ns or evaluator.first or 0, evaluator.next or 0
         values: list[tuple[Key, int, dict[str, float | None]]] = []
         for track in evaluator.tracks or ():
             for second in range(start, end, SECOND):
@@ -139,7 +139,7 @@ class Meter:
             self._begun_s, self._heard_s = (reading.to_ns - reading.from_ns) / SECOND, time.monotonic()
         for key, second, values in reading.values:
             self._history.add(key, second, values)
-        self._next_ns = reading.to_ns
+        self.judged_to_ns = reading.to_ns
         self.rows, self.lost = reading.rows, self.lost + reading.lost
         self.cost = reading.cost._replace(sent_bytes=self.cost.sent_bytes + reading.cost.sent_bytes)
         self._note(reading.verdicts)
@@ -160,11 +160,11 @@ class Meter:
 
     def elapsed_s(self, is_running: bool) -> float:
         """How long it has been recording: what had been at the first look, and the time since; then what was judged."""
-        if not self._next_ns:
+        if not self.judged_to_ns:
             return 0.0
         if is_running:
             return self._begun_s + time.monotonic() - self._heard_s
-        return (self._next_ns - self._first_ns) / SECOND
+        return (self.judged_to_ns - self._first_ns) / SECOND
 
     def table(self, scenarios: Iterable[str] | None = None) -> pd.DataFrame:
         """The history of the signals that alarms of these scenarios look at; by default of those that matter most."""
