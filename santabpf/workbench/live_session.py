@@ -188,8 +188,8 @@ class LiveSession:
         chosen = [get_scenario(name) for name in self.scenarios or all_scenarios()]
         probes = {spec.partition(":")[0] for scenario in chosen for spec in (*scenario.needs, *scenario.also)}
         found = check(self.node, sorted(probes), **self.ssh)
-        lacking = {f.name.removeprefix("probe "): f.message for f in found.findings if f.name.startswith("probe ")
-                   and not f.message.startswith("does without")}  # fmt: skip
+        lacking = {f.name.removeprefix("probe "): f.message.removeprefix(f"{f.name} ") for f in found.findings
+                   if f.name.startswith("probe ") and not f.message.startswith("does without")}  # fmt: skip
         with self._lock:
             self.checked = found
             self.hindered = tuple(

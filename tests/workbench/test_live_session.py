@@ -128,7 +128,7 @@ def test_a_folder_that_is_there_is_not_touched(tmp_path: Path) -> None:
 
 def test_a_scenario_that_can_not_be_told_there_is_named_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
     found = CheckResult("web-1", (
-        Finding("probe exit", "degraded", "can't be used: this kernel has no sched_process_exit"),
+        Finding("probe exit", "degraded", "probe exit can't be used here: this kernel has no sched_process_exit"),
         Finding("probe metrics", "degraded", "does without: pressure"),
     ))  # fmt: skip
     monkeypatch.setattr("santabpf.workbench.live_session.check", lambda node, probes, **options: found)
@@ -137,7 +137,7 @@ def test_a_scenario_that_can_not_be_told_there_is_named_beforehand(monkeypatch: 
     assert session.wait() == "idle"
     assert session.message == "web-1 can be recorded."
     assert {s.split(" can't be told on web-1: it needs the probe ")[1] for s in session.hindered} == {
-        "exit, which can't be used: this kernel has no sched_process_exit."
+        "exit, which can't be used here: this kernel has no sched_process_exit."
     }
 
 
