@@ -16,6 +16,8 @@ from typing import Any
 
 from ..errors import BadUsage, ReportFailed, nearest
 
+#: A kernel starts in half a second; this long on a machine that is as busy as one under investigation may be.
+_START_S = 300
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -64,7 +66,7 @@ def execute(
             papermill.execute_notebook(
                 _literal(notebook), _literal(out), dict(parameters), kernel_name="python3", language="python",
                 progress_bar=progress, kernel_manager_class=_kernel_class(Path(private), env),
-                shutdown_kernel="immediate", request_save_on_cell_execute=False,
+                shutdown_kernel="immediate", start_timeout=_START_S, request_save_on_cell_execute=False,
             )
         except PapermillExecutionError as exc:
             return f"{notebook.name}: cell {exc.exec_count} failed: {exc.ename}: {exc.evalue}"
