@@ -6,7 +6,9 @@ and start_ns. Out: such a table, to be drawn. Never: a name that was not there.
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .look import Tabular, arrow, ints, texts
 
@@ -24,11 +26,12 @@ def by_process(stacks: Tabular) -> pa.Table:
     for node, command, identity in zip(nodes, commands, identities, strict=True):
         processes.setdefault((node, command), set()).add(identity)
     several = len(set(nodes)) > 1
+    if not several and table.num_rows:
+        return _renamed(table, [_called(command, tgid, len(processes[node, command]))
+                                for node, command, (tgid, _) in zip(nodes, commands, identities, strict=True)])
     around = []
     for node, command, (tgid, _) in zip(nodes, commands, identities, strict=True):
-        count = len(processes[node, command])
-        named = f"{command} [{tgid}]" if count == 1 else f"{command} ({count} processes)"
-        around.append([node, named] if several else [named])
+        around.append([node, _called(command, tgid, len(processes[node, command]))])
     columns = {
         name: [first + (rest or [])[1:] for first, rest in zip(outer, table.column(name).to_pylist(), strict=True)]
         for name, outer in (("frames", around), ("kinds", [["thread"] * len(names) for names in around]),
@@ -37,3 +40,22 @@ def by_process(stacks: Tabular) -> pa.Table:
     lists = pa.list_(pa.string())
     made = pa.table({name: pa.array(column, lists) for name, column in columns.items()})
     return made.append_column("value", table.column("value")).replace_schema_metadata(table.schema.metadata)
+
+
+def _called(command: str, tgid: int, count: int) -> str:
+    return f"{command} [{tgid}]" if count == 1 else f"{command} ({count} processes)"
+
+
+def _renamed(table: pa.Table, names: list[str]) -> pa.Table:
+    """The table with another name for the outermost frame of each stack; no list becomes Python's."""
+    columns = {}
+    for column, outermost in (("frames", pa.array(names)), ("kinds", "thread"), ("modules", "")):
+        lists = pa.concat_arrays(table.column(column).chunks)
+        offsets = lists.offsets.to_numpy()
+        flat = lists.flatten()
+        first = np.zeros(len(flat), dtype=bool)
+        first[offsets[:-1][np.diff(offsets) > 0] - offsets[0]] = True
+        there = pc.filter(outermost, pa.array(np.diff(offsets) > 0)) if isinstance(outermost, pa.Array) else outermost
+        columns[column] = pa.ListArray.from_arrays(pa.array(offsets - offsets[0]),
+                                                   pc.replace_with_mask(flat, pa.array(first), there))
+    return pa.table({**columns, "value": table.column("value")}).replace_schema_metadata(table.schema.metadata)

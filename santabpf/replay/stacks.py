@@ -136,7 +136,7 @@ class _Folded:
 
     def table(self, unit: str) -> pa.Table:
         """All of them, heaviest first."""
-        ordered = sorted(self._sums.items(), key=lambda item: (-item[1][1], str(item[0])))
+        ordered = sorted(self._sums.items(), key=_order)
         schema = pa.schema(
             [pa.field(n, t, metadata={"unit": u, "description": d}) for n, t, u, d in _COLUMNS]
             + [pa.field("value", pa.int64(), metadata={"unit": "ns" if unit == "ns" else "count"})],
@@ -144,6 +144,13 @@ class _Folded:
         )
         columns = zip(*((*key, *sums) for key, sums in ordered), strict=True) if ordered else [[] for _ in schema]
         return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+
+
+def _order(item: tuple[tuple[Any, ...], list[int]]) -> tuple[Any, ...]:
+    """The heaviest first; of those that weigh the same, in the order of what they are, with null before all else."""
+    (node, comm, tgid, start_ns, frames, kinds, modules, cut), (_, value) = item
+    return (-value, node, comm or "", -1 if tgid is None else tgid, -1 if start_ns is None else start_ns, frames, kinds,
+            cut, tuple(module or "" for module in modules))
 
 
 class _Row(NamedTuple):
