@@ -53,7 +53,7 @@ def test_papermill_reads_the_notebook_from_s3_and_writes_it_there(bucket: Any, t
     assert done.returncode == 0, done.stderr
     text = bucket.get_object(Bucket="shelf", Key="out/quiet.ipynb")["Body"].read().decode()
     outputs = shown(nbformat.reads(text, as_version=4))
-    assert any("[QUIET] Short-lived jobs burn CPU" in o.data["text/plain"] for o in outputs if "data" in o)
+    assert any("Short-lived jobs burn CPU" in o.data["text/plain"] for o in outputs if "data" in o)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -77,7 +77,7 @@ def test_jupyter_scheduler_runs_the_notebook_as_a_job(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1:] == ["COMPLETED"], done.stdout + done.stderr
     staged = (tmp_path / "data").rglob("*.ipynb")  # a copy of the notebook, and what became of it
     outputs = [output for path in staged for output in shown(nbformat.read(path, as_version=4))]
-    assert any("[QUIET] Short-lived jobs burn CPU" in o.data["text/plain"] for o in outputs if "data" in o)
+    assert any("Short-lived jobs burn CPU" in o.data["text/plain"] for o in outputs if "data" in o)
 
 
 SCHEDULED = """
