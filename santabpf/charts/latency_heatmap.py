@@ -58,7 +58,8 @@ def figure(info: Info) -> go.Figure:
     ]
     top = max(1, int(np.ceil(np.nanmax(shown)))) if np.isfinite(shown).any() else 1
     drawing = go.Figure(go.Heatmap(
-        x=times(info.ts_ns), y=list(range(len(labels))), z=shown, text=hover, zmin=-0.2, zmax=top,
+        x=times([ts + info.step_ns // 2 for ts in info.ts_ns]), y=list(range(len(labels))),  # cells, by their middles
+        z=shown, text=hover, zmin=-0.2, zmax=top,
         colorscale=[(0.0, "#e4eef5"), (0.35, "#8fbcd4"), (0.65, "#2f6f9f"), (1.0, "#14324a")],
         xgap=1 if len(info.ts_ns) <= 200 else 0, ygap=1, hoverongaps=False,
         hovertemplate="%{x|%H:%M:%S} UTC<br>%{text}<extra></extra>",
@@ -66,10 +67,11 @@ def figure(info: Info) -> go.Figure:
                   "tickvals": list(range(top + 1)), "ticktext": [format_count(10**n) for n in range(top + 1)],
                   "outlinewidth": 0, "thickness": 10, "len": 0.9, "tickfont": {"color": MUTED}},
     ))
-    dressed(drawing, height=80 + max(160, 17 * len(labels)), note=info.note)
+    dressed(drawing, height=80 + max(68, 17 * len(labels)), note=info.note)
     drawing.update_yaxes(
         **_length_ticks(info.length_ns), showgrid=False,
-        title={"text": f"length of the {plotly_text(info.what)}", "font": {"size": 12, "color": MUTED}, "standoff": 8},
+        title={"text": f"length of the {plotly_text(info.what)}" if len(labels) > 8 else "length", "standoff": 8,
+               "font": {"size": 12, "color": MUTED}},
     )
     drawing.update_xaxes(type="date", tickformat="%H:%M:%S", showgrid=False, linecolor=LINE,
                          title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4})

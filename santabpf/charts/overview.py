@@ -85,7 +85,8 @@ def info(
     shown = ranked[:MOST_TABLES]
     if len(ranked) > MOST_TABLES:
         rest = np.sum([e.rows for e in ranked[MOST_TABLES:]], axis=0).tolist()
-        shown.append(Events(f"{len(ranked) - MOST_TABLES} others", rest))
+        left = len(ranked) - MOST_TABLES
+        shown.append(Events("1 other" if left == 1 else f"{left} others", rest))
     losses, table = [0] * columns, arrow(lost)
     for at, count in zip(ints(table, "at").tolist(), ints(table, "lost").tolist(), strict=True):
         if 0 <= at < columns:

@@ -51,6 +51,7 @@ class Workbench(w.VBox):  # type: ignore[misc]
         self._chooser = Pane(layout=WIDE)
         self._chooser.on_click(self._chosen)
         self._judge_all = button("Judge those that are not judged yet", self._start_judging, "One after the other")
+        self._judge_all.layout.align_self = "flex-start"
         self._library = w.Accordion([w.VBox([self._chooser, self._judge_all], layout=WIDE)], layout=WIDE)
         self._title, self._notice = Pane(layout=WIDE), Pane(layout=WIDE)
         self._place = w.VBox(layout=WIDE)
