@@ -222,10 +222,19 @@ class LiveSession:
                 if self.state == "recording":
                     self.message = f"Recording {self.node}."
 
-        recording, result = watch(
-            self.node, [s.name for s in chosen], duration, out=self.out, into=self._place(), on_alarm=tell,
-            on_second=see, stop=stop, progress=False, **self.ssh,
-        )  # fmt: skip
+        made: list[Path] = []
+        try:
+            recording, result = watch(
+                self.node, [s.name for s in chosen], duration, out=self.out, into=self._place(), on_alarm=tell,
+                on_second=see, on_start=made.append, stop=stop, progress=False, **self.ssh,
+            )  # fmt: skip
+        except SantaError as exc:
+            if not made or not made[0].exists():
+                raise  # nothing was recorded
+            with self._lock:
+                self.recording = Recording(made[0])
+            self._say("over", f"It could not be judged to the end: {exc}. {_ending(self.recording)}")
+            return
         with self._lock:
             self.recording, self.result = recording, result
             meter.conclude(result)

@@ -15,8 +15,9 @@ from own_sshd import Sshd
 
 import santabpf as sb
 from santabpf.check import CheckResult, Finding
-from santabpf.errors import BadUsage
+from santabpf.errors import BadUsage, QueryFailed
 from santabpf.workbench.live_session import Glance, LiveSession
+from santabpf.workbench.meter import Meter
 
 GONE_S = 12.0  # an elf waits 10 s for a ping
 
@@ -139,6 +140,19 @@ def test_a_scenario_that_can_not_be_told_there_is_named_beforehand(monkeypatch: 
     assert {s.split(" can't be told on web-1: it needs the probe ")[1] for s in session.hindered} == {
         "exit, which can't be used here: this kernel has no sched_process_exit."
     }
+
+
+@pytest.mark.bpf
+def test_what_was_recorded_is_kept_where_judging_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(meter: Meter, evaluator: object) -> None:
+        raise QueryFailed("the query took too long")
+
+    monkeypatch.setattr(Meter, "read", fails)
+    session = LiveSession("local", ["cpu_usage"], None, out=tmp_path / "r")
+    session.start()
+    assert session.wait(60) == "over"
+    assert session.message.startswith("It could not be judged to the end: the query took too long. Recorded")
+    assert session.keep("kept").state == "complete"
 
 
 IN_A_KERNEL = """
