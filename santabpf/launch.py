@@ -25,12 +25,14 @@ from typing import Any, Self
 from . import wire
 from .errors import CannotRecord, ConnectionLost, NodeError
 from .transport import Channel, Transport
+from .units import format_bytes
 
 PYTHON = "/usr/bin/python3"  # the distribution's, since the distribution's bcc is what it imports
 PING_S = 1.0
 SILENCE_S = 10.0  # an elf sends a tick each second; after this long without one it hangs, or the way to it does
 START_S, PROBE_S = 90.0, 20.0  # and for each probe: it compiles in 0.2 s, in 3 s where it is emulated
 STOP_S = 10.0
+DRAIN_BYTES, DRAIN_S = 256 << 10, 120.0  # a slow link, or a node without a CPU to spare
 IDLE_S = 0.25  # after so long without a byte, the loop gets b""
 
 # Runs on the node. Reads exactly the zip from stdin and not a byte more: the plan and the pings come after it.
@@ -119,7 +121,7 @@ class Stream:
         self._left = threading.Event()
         self._stopping = False
         self._stop_s = STOP_S
-        self._waited_s = 0.0  # for the elf, since it was asked to finish
+        self._waited_s, self._drained = 0.0, 0  # for the elf, since it was asked to finish; bytes that came since
         self._tail = b""
         self._noise = b""
         self._begun = False
@@ -164,11 +166,12 @@ class Stream:
     def stop(self, timeout_s: float = STOP_S) -> None:
         """Ask the elf to finish: it drains, says BYE and leaves. Go on iterating to get what is left.
 
-        timeout_s is how long that may be waited for; what the reader does with what came doesn't count.
+        timeout_s is how long may be waited for that, and a second more for each DRAIN_BYTES that come meanwhile, up to
+        DRAIN_S: rings and pipes may be full. What the reader does with what came doesn't count.
         """
         if not self._stopping:
             self._stopping, self._stop_s = True, timeout_s
-            self._waited_s = 0.0
+            self._waited_s, self._drained = 0.0, 0
             self._send(b"q")
 
     def __iter__(self) -> Iterator[bytes]:
@@ -179,6 +182,7 @@ class Stream:
             chunk = self._channel.read(IDLE_S)
             now = time.monotonic()
             self._waited_s += now - before
+            self._drained += len(chunk or b"")
             if chunk == b"":
                 self._over = True
                 self._check_end()
@@ -215,8 +219,10 @@ class Stream:
 
     def _check_time(self, now: float, heard: float) -> None:
         node = self._transport.name
-        if self._stopping and self._waited_s > self._stop_s:
-            raise ConnectionLost(f"{node}: the recorder did not finish within {self._stop_s:g} s of being asked to")
+        patience = min(self._stop_s + self._drained // DRAIN_BYTES, max(self._stop_s, DRAIN_S))
+        if self._stopping and self._waited_s > patience:
+            some = f", though {format_bytes(self._drained)} came meanwhile" if self._drained else ""
+            raise ConnectionLost(f"{node}: the recorder did not finish within {patience:g} s of being asked to{some}")
         limit = self._silence_s if self._begun else self._start_s
         if now - heard > limit:
             what = "nothing came from the recorder" if self._begun else "the recorder did not start"

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "tables": {"errors", "places", "probes", "schema"},
     # left wing: bytes from a node
     "transport": {"errors", "units"},
-    "launch": {"errors", "transport", "wire"},
+    "launch": {"errors", "transport", "units", "wire"},
     "check": {"errors", "launch", "probes", "transport", "units", "wire"},
     "symbols": {"errors", "launch", "tables", "transport", "wire"},
     "decode": {"errors", "probes", "schema", "tables", "units", "wire"},

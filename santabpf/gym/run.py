@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 QUIET_S = 3  # watched before the fault, so that its onset can be seen
 AFTER_S = 2  # and after it
 SECONDS_MAX = 600
-_SETUP_S = 60  # for the script's own preparations, the recorder's start and what is in flight at the end
+_SETUP_S = 120  # for the script's own preparations, the recorder's start and what is in flight at the end
 _SETUP_THERE_S = 300  # the same on another node, which may be slow
 _NOT_INSTALLED = 77
 

@@ -168,6 +168,20 @@ def test_an_elf_that_does_not_finish_is_given_up_after_a_while() -> None:
     assert bytes(node.channels[0].written).endswith(b"q")
 
 
+def test_an_elf_that_still_has_much_to_tell_is_waited_for_as_long_as_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("santabpf.launch.DRAIN_BYTES", 1)
+    some = wire.pack(wire.TICK, 0, 1, 0, {})
+    with launch(Fake([HELLO, some, BYE], hangs=True), {}, code=b"") as stream:
+        stream.stop(0.05)
+        chunks = iter(stream)
+        told = b"".join(next(chunks) for _ in range(3))
+        assert stream.said_bye
+    assert told == HELLO + some + BYE
+    monkeypatch.setattr("santabpf.launch.DRAIN_S", 0.2)
+    with pytest.raises(ConnectionLost, match=r"not finish within 0.2 s of being asked to, though \d+ B came meanwhile"):
+        run(Fake([HELLO, some], hangs=True), stop_s=0.05)
+
+
 def test_what_a_slow_reader_does_with_what_came_is_not_held_against_the_elf() -> None:
     reader = wire.Reader()
     with launch(Fake([HELLO, BYE]), {}, code=b"") as stream:

@@ -17,9 +17,7 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
         assert (row["memory_limit_bytes"], row["pids_limit"], row["pids"]) == (facts["memory"], facts["pids"], 1)
         assert row["memory_bytes"] <= facts["memory"]
         assert row["oom_kills"] == row["pids_limit_hits"] == 0
-    holding = [row["memory_bytes"] >= facts["held"] for row in rows]  # touching all of it may take a second or two
-    assert holding == sorted(holding)
-    assert sum(holding) >= 1
+    assert any(row["memory_bytes"] >= facts["held"] for row in rows)  # touching all of it may take a second or two
     cpu_ns, throttled = (sum(row[name] for row in rows) for name in ("cpu_ns", "throttled_periods"))
     throttled_ns = sum(row["throttled_ns"] for row in rows)
     assert 0.5 * facts["cpu_ns"] < cpu_ns <= facts["cpu_ns"]
