@@ -95,8 +95,10 @@ def test_the_library_is_packed_the_same_way_each_time_and_is_left_out_where_ther
     assert "plotly" in plotly_js()[:2000]
 
 
-@pytest.mark.parametrize("name", ["words.css", "page.css", "unpack.js", "lanes.js", "flame_tree.js", "flame_words.js", "flame.js",
-                                  "santa.js"])
+ASSETS = ["words.css", "page.css", "unpack.js", "lanes.js", "flame_tree.js", "flame_words.js", "flame.js", "santa.js"]
+
+
+@pytest.mark.parametrize("name", ASSETS)
 def test_no_asset_names_an_address_or_could_end_its_element(name: str) -> None:
     text = asset(name)
     assert "//" not in text.replace("http://www.w3.org/2000/svg", "")
