@@ -95,7 +95,7 @@ def scenarios(as_json: bool) -> None:
 @click.option("-p", "--probe", "names", multiple=True, help="With --costs: only this probe.")
 @json_flag
 def bench(out: Path | None, quick: bool, costs: bool, names: tuple[str, ...], as_json: bool) -> None:
-    """Measure what SantaBPF costs on this machine, beside other recorders and its own goals. Eight minutes."""
+    """Measure what SantaBPF costs here, beside other recorders and its own goals. Some twenty-five minutes."""
     if costs:
         from ..bench.probe_costs import PAIRS, measure_all
 
