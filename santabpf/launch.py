@@ -192,6 +192,7 @@ class Stream:
                 chunk = self._without_noise(chunk)
                 self._tail = (self._tail + chunk)[-4096:] if len(chunk) < 4096 else chunk[-4096:]
             self._check_time(now, heard)
+            self._over = self.said_bye  # what it then does to leave, nobody needs to wait for
             yield chunk or b""
 
     def _send(self, data: bytes) -> None:

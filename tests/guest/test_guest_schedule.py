@@ -56,7 +56,10 @@ def said(guest: Guest) -> list[list[str]]:
     return [run.splitlines() for run in text.split("end\n") if run]
 
 
-def test_a_timer_starts_its_service_which_may_do_what_it_needs_and_no_more(guest: Guest) -> None:
+def test_a_timer_starts_its_service_which_may_do_what_it_needs_and_no_more(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/opt/santabpf/bin/python3")  # this one may lie where a service sees nothing
     places = {"recordings": f"{ROOM}/recordings", "reports": f"{ROOM}/reports"}
     each = Job("each", "folder", every="1min", **places)
     night = Job("night", "daily", nodes=("web-1", "local"), duration="5s", **places)

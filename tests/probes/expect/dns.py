@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 PLANTED = 23
+AT_MOST_NS = 300_000_000_000  # all other plants come in between, on an emulated machine too
 READINGS = 2  # at which the questions of `stuck` surely stood there
 V4, V6, NOBODY = "127.0.0.1", "::1", "127.0.0.2"
 
@@ -58,4 +59,4 @@ def _stuck(rows: list[dict[str, Any]], facts: dict[str, Any]) -> None:
     assert sum(sorted(r["name"] for r in reading) == wanted for reading in readings.values()) >= READINGS
     stuck = [r for r in rows if r["name"] in wanted]
     assert {(r["fd"], r["server_ip"], r["qtype"], r["attempts"]) for r in stuck} == {(facts["stuck_fd"], V4, 1, 1)}
-    assert 2_000_000_000 < max(r["ts_ns"] - r["since_ns"] for r in stuck) < 60_000_000_000
+    assert 2_000_000_000 < max(r["ts_ns"] - r["since_ns"] for r in stuck) < AT_MOST_NS

@@ -12,7 +12,7 @@ from santabpf.replay.stacks import fold
 LATE_NS = 2_000_000_000  # on a busy, emulated machine
 SECOND = 1_000_000_000
 EDGE_NS = 100_000_000  # a reading that was made so near to the edge of a second stands for the edge
-SET_NS = 20_000_000  # the timer of a sleep runs already when the CPU is given up, and the thread may be preempted first
+SET_NS = 28_000_000  # the timer of a sleep runs already when the CPU is given up, and the thread may be preempted first
 
 
 def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
