@@ -20,7 +20,6 @@ GIB = 1 << 30
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|m|min|h|d)?\s*")
 _IN_NS = {"ns": 1, "us": US, "µs": US, "ms": MS, "s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY}
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*", re.IGNORECASE)
 
 
 def parse_duration(text: str | int | float) -> int:
@@ -31,14 +30,6 @@ def parse_duration(text: str | int | float) -> int:
     if match is None:
         raise ValueError(f"not a duration: {text!r} (write it like 30s, 5m or 200ms)")
     return round(float(match[1]) * _IN_NS[match[2] or "s"])
-
-
-def parse_size(text: str | int) -> int:
-    """'64M', '1.5 GiB', '4096' -> bytes, in powers of 1024. Raises ValueError."""
-    match = _SIZE.fullmatch(str(text))
-    if match is None:
-        raise ValueError(f"not a size: {text!r} (write it like 64M or 1GiB)")
-    return round(float(match[1]) * 1024.0 ** " kmgt".index((match[2] or " ").lower()))
 
 
 def seconds(ns: int) -> float:

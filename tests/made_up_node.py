@@ -8,6 +8,7 @@ In: calls such as world.run(...). Out: a real recording, by the recording room's
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -248,6 +249,20 @@ class World:
             "scenarios": ["short_lived_jobs"],
             "probes": {p: {"params": {}, "state": "on", "why": None} for p in self.probes},
         }
+
+    def grow(self, path: Path) -> Iterator[Path]:
+        """Write it second by second, as watch does; after each it can be read."""
+        batches = self.batches()
+        with Writer(path, info=self.info(), segment_s=1e9) as writer:
+            for second in range(self.seconds):
+                for table, rows in batches.items():
+                    late = 1 if "span_ns" in rows.schema.names else 0
+                    ends = [ts - START - late for ts in rows["ts_ns"].to_pylist()]
+                    chosen = [at for at, ns in enumerate(ends) if ns // S == second or (second == 0 and ns < 0)]
+                    if chosen:
+                        writer.append(self.node, table, rows.take(chosen))
+                writer.flush()
+                yield path
 
     def write(self, path: Path, **info: Any) -> Recording:
         """Write it in segments of 5 seconds."""

@@ -29,20 +29,6 @@ def test_what_is_no_duration_says_how_to_write_one(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "count"),
-    [("64M", 64 << 20), ("1.5 GiB", 3 << 29), ("4096", 4096), (4096, 4096), ("2k", 2048), ("1tb", 1 << 40)],
-)
-def test_a_size_is_read_in_powers_of_1024(text: str | int, count: int) -> None:
-    assert units.parse_size(text) == count
-
-
-@pytest.mark.parametrize("text", ["", "M", "-1", "1 MM", "0x10"])
-def test_what_is_no_size_says_how_to_write_one(text: str) -> None:
-    with pytest.raises(ValueError, match=r"not a size: .* 64M"):
-        units.parse_size(text)
-
-
-@pytest.mark.parametrize(
     ("ns", "text"),
     [
         (0, "0 ns"), (999, "999 ns"), (1_500, "1.5 µs"), (1_234_567, "1.23 ms"), (SECOND, "1 s"), (59 * SECOND, "59 s"),

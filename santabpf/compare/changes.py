@@ -95,7 +95,7 @@ def find(
         known, notes = _tables(asked, count, wanted)
         for table in known:
             rows += _of_table(asked, table, notes)
-    return _ranked(_merged(rows), count - 1, notes)
+    return _ranked(_merged(rows), notes)
 
 
 def _tables(asked: Sequence[Asked], count: int, wanted: set[str] | None) -> tuple[list[_Table], list[str]]:
@@ -253,7 +253,7 @@ def _merged(rows: Iterable[_Row]) -> list[_Row]:
     return out
 
 
-def _ranked(rows: list[_Row], quiet_pieces: int, notes: list[str]) -> Found:
+def _ranked(rows: list[_Row], notes: list[str]) -> Found:
     """By score, the largest first; and the ranking of the quiet piece whose strongest change is the median one."""
     changes = sorted((row.change for row in rows if row.change.good or row.change.incident), key=_order)
     most = max((len(row.scores) for row in rows), default=0)

@@ -11,8 +11,8 @@ import struct
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _SYS_BPF = 321  # x86-64, linux/arch/x86/entry/syscalls/syscall_64.tbl
-(_LOOKUP, _UPDATE, _DELETE, _NEXT_KEY, _PROG_NEXT_ID, _INFO, _TAKE, _LOOKUP_BATCH, _ENABLE_STATS) = (
-    1, 2, 3, 4, 11, 15, 21, 24, 32,
+(_LOOKUP, _UPDATE, _DELETE, _NEXT_KEY, _INFO, _TAKE, _LOOKUP_BATCH, _ENABLE_STATS) = (
+    1, 2, 3, 4, 15, 21, 24, 32,
 )  # fmt: skip - include/uapi/linux/bpf.h, enum bpf_cmd
 _CLONE_NEWNS = 0x00020000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
@@ -133,18 +133,6 @@ class Program:
 def enable_stats() -> int:
     """Let the kernel count how long programs run, as long as the returned descriptor is open (Linux 5.8)."""
     return _bpf(_ENABLE_STATS, struct.pack("<I", 0))[0]
-
-
-def program_ids() -> list[int]:
-    """The ids of all BPF programs of this kernel."""
-    ids, last = [], 0
-    while True:
-        try:
-            _, block = _bpf(_PROG_NEXT_ID, struct.pack("<II", last, 0))
-        except FileNotFoundError:
-            return ids
-        (last,) = struct.unpack_from("<I", block, 4)
-        ids.append(last)
 
 
 def private_mounts() -> None:

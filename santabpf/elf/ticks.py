@@ -64,7 +64,6 @@ class Ticker:
         self._programs: dict[str, int] = {}
         self._start: dict[str, kernel.ProgramCost] = {}
         self._transport = find_transport()
-        self._loss_start: dict[str, list[int]] = {}
         self.timed = False  # the kernel counts runs and their time
         self.dead: list[str] = []
 

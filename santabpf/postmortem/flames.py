@@ -17,7 +17,6 @@ from ..display import Flame, Note, Words
 from ..display.words import Block, Heading
 from ..replay.stacks import sample_length, stacks
 from ..units import MS, format_duration, format_utc
-from .words import ranked
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -82,7 +81,7 @@ def _flame(
 def _scope(rec: Recording, result: Result) -> _Scope:
     """The window of the first verdict that fired, with its culprit's processes; else the whole recording."""
     start, end = rec.window
-    for verdict in ranked(result):
+    for verdict in result.ranked:
         if verdict.state == "fired" and verdict.detected and verdict.detected.onset_ns is not None:
             culprit = _culprit(verdict)
             who, family = ("", _NOBODY) if culprit is None else (

@@ -14,7 +14,6 @@ from ..charts import signals as signal_chart
 from ..display import Figure, Lanes, Note, Words
 from ..display.words import Paragraph
 from ..scenarios import get_scenario
-from .words import ranked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,7 +60,7 @@ def signals(result: Result) -> Figure:
 def _spans(result: Result) -> list[signal_chart.Span]:
     """When an alarm of a scenario that fired was on."""
     return [signal_chart.Span(seen.raised_ns, seen.to_ns, seen.state)
-            for verdict in ranked(result) if (seen := verdict.detected) and seen.raised_ns is not None]
+            for verdict in result.ranked if (seen := verdict.detected) and seen.raised_ns is not None]
 
 
 def processes(rec: Recording, result: Result) -> Lanes | Words:
@@ -97,5 +96,5 @@ def receipt(rec: Recording, result: Result) -> Words:
     tables: dict[str, Any] = {name: _table(rec, name) for name in ("receipt", "loss", "coverage", "gaps", "clock")}
     blocks = receipt_chart.blocks(receipt_chart.info(**tables))
     blocks += [Paragraph(f"Verdict on {verdict.scenario} of {verdict.node}: digest {verdict.digest}.")
-               for verdict in ranked(result)]
+               for verdict in result.ranked]
     return Words(*blocks)

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from ..replay import Result
     from ..verdict import Sentence, Verdict
 
-def ranked(result: Result) -> list[Verdict]:
-    """In the order in which people should read them."""
-    return list(result.ranked)
-
-
 def in_brief(result: Result) -> list[Verdict]:
     """The quiet verdicts that share one table and a line each, where there are several; one alone is told in full."""
     return [v for v in result.ranked if v.state == "quiet"] if len(result.verdicts) > 1 else []
@@ -202,7 +197,7 @@ def ruled_out(result: Result) -> Words:
 def not_told(result: Result) -> Words:
     """What could not be told, and why: missing tables, short windows, lost events; what several say stands once."""
     said: dict[str, list[tuple[Verdict, Sentence]]] = {}
-    for verdict in ranked(result):
+    for verdict in result.ranked:
         for sentence in verdict.could_not_tell:
             said.setdefault(sentence.text, []).append((verdict, sentence))
     blocks: list[Block] = []

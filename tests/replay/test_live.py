@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_up_node import START, S, World
 
-from santabpf.recording import Recording, Writer
+from santabpf.recording import Recording
 from santabpf.recording import open as open_recording
 from santabpf.replay import AlarmEvent, Evaluator, replay
 from santabpf.replay.signals import Chunk, read_signal
@@ -98,19 +98,11 @@ def follow(
     world: World, path: Path, look: Callable[[Evaluator], list[AlarmEvent]]
 ) -> tuple[list[AlarmEvent], Recording, list[str]]:
     """Write a world second by second, as watch does, and look after each."""
-    batches, events = world.batches(), []
+    events: list[AlarmEvent] = []
     evaluator: Evaluator | None = None
-    with Writer(path, info=world.info(), segment_s=1e9) as writer:
-        for second in range(world.seconds):
-            for table, rows in batches.items():
-                late = 1 if "span_ns" in rows.schema.names else 0
-                ends = [ts - START - late for ts in rows["ts_ns"].to_pylist()]
-                chosen = [at for at, ns in enumerate(ends) if ns // S == second or (second == 0 and ns < 0)]
-                if chosen:
-                    writer.append(world.node, table, rows.take(chosen))
-            writer.flush()
-            evaluator = evaluator or Evaluator(open_recording(path))
-            events += look(evaluator)
+    for grown in world.grow(path):
+        evaluator = evaluator or Evaluator(open_recording(grown))
+        events += look(evaluator)
     assert evaluator is not None
     with evaluator:
         events += evaluator.advance()

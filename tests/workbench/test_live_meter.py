@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from made_up_node import START, S, World
 
-from santabpf.recording import Recording, Writer
+from santabpf.recording import Recording
 from santabpf.recording import open as open_recording
 from santabpf.replay import Evaluator, replay
 from santabpf.workbench.board import lights
@@ -32,24 +32,15 @@ def wild(seconds: int = 15) -> World:
 def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Meter, Recording, list[set[str]]]:
     """A recording that grew by a second at a time, and the meter that looked at it, with the lights it showed."""
     world, path, shown = wild(), tmp_path_factory.mktemp("live") / "r", []
-    batches = world.batches()
     meter = Meter([(SCENARIO, "Short-lived jobs")])
     evaluator: Evaluator | None = None
-    with Writer(path, info=world.info(), segment_s=1e9) as writer:
-        for second in range(world.seconds):
-            for table, rows in batches.items():
-                late = 1 if "span_ns" in rows.schema.names else 0
-                ends = [ts - START - late for ts in rows["ts_ns"].to_pylist()]
-                chosen = [at for at, ns in enumerate(ends) if ns // S == second or (second == 0 and ns < 0)]
-                if chosen:
-                    writer.append(world.node, table, rows.take(chosen))
-            writer.flush()
-            evaluator = evaluator or Evaluator(open_recording(path), [SCENARIO])
-            for event in evaluator.advance():
-                meter.hear(event)
-            if evaluator.tracks is not None:
-                meter.take(meter.read(evaluator))
-            shown.append({light.state for light in lights(meter.watched, meter.on)})
+    for grown in world.grow(path):
+        evaluator = evaluator or Evaluator(open_recording(grown), [SCENARIO])
+        for event in evaluator.advance():
+            meter.hear(event)
+        if evaluator.tracks is not None:
+            meter.take(meter.read(evaluator))
+        shown.append({light.state for light in lights(meter.watched, meter.on)})
     assert evaluator is not None
     evaluator.close()
     recording = open_recording(path)
