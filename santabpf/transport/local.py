@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 import time
 from types import TracebackType
 from typing import IO, Self
@@ -144,7 +145,8 @@ class LocalChannel:
             if self._child.poll() is None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(self._child.pid, signal.SIGKILL)
-                    self._child.wait(GRACE_S)
+                if self.exit_code(GRACE_S) is None:  # the kernel is still taking back what it held
+                    threading.Thread(target=self._child.wait, name="santabpf-reaper", daemon=True).start()
             self._err_open = False
             self._err.close()
 

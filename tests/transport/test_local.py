@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 
 import pytest
 from on_the_node import Traces
@@ -57,6 +58,16 @@ def test_closing_kills_what_does_not_leave_and_its_children(monkeypatch: pytest.
     channel.close()
     assert Traces().wait_gone({pid}, set(), 5) == (set(), set())
     assert channel.exit_code(0) == -signal.SIGKILL
+
+
+def test_closing_does_not_wait_for_a_kernel_that_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("santabpf.transport.local.GRACE_S", 0.05)
+    monkeypatch.setattr("os.killpg", lambda pid, number: None)  # as one that is killed, and has still much to give back
+    channel = Local().start(["sleep", "0.6"])
+    channel.close()
+    assert channel.exit_code(0) is None
+    assert channel.exit_code(10) == 0
+    assert not [thread for thread in threading.enumerate() if thread.name == "santabpf-reaper" and thread.join(10)]
 
 
 def test_writing_to_one_that_has_left_is_a_lost_connection() -> None:
