@@ -117,9 +117,9 @@ docs: ## write docs/tables.md out of the YAML
 	@deploy/setup.sh python
 	@.venv/bin/python -c "from santabpf.catalogue import reference; print(reference(), end='')" > docs/tables.md
 
-gym: ## all drills and look-alikes, five times each; writes docs/accuracy.md (some hours)
+gym: ## all drills and look-alikes, five times each; writes docs/accuracy.md (some hours; goes on where it was stopped)
 	@deploy/setup.sh test
-	.venv/bin/santabpf gym -o docs/accuracy.md $(ARGS)
+	.venv/bin/santabpf gym --keep out/gym -o docs/accuracy.md $(ARGS)
 
 recordings: ## make the recordings in recordings/ anew, on this machine's kernel, anonymised; some: KEPT="a:b=c"
 	@deploy/setup.sh test

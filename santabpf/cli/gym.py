@@ -75,6 +75,8 @@ def reproduce(scenario: str, variant: str | None, seconds: int, as_json: bool) -
 @click.option("--node", default="local", show_default=True, help="Where; on another node it asks before each.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option("--alone", is_flag=True, help="Record and judge each by its own scenario only.")
+@click.option("--keep", type=click.Path(path_type=Path), metavar="DIR",
+              help="Keep the recordings here; those that are here already are judged again, not made again.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the figures to this Markdown file.")
 @ssh_flags
 @json_flag
@@ -85,6 +87,7 @@ def gym(
     node: str,
     yes: bool,
     alone: bool,
+    keep: Path | None,
     out: Path | None,
     as_json: bool,
     **ssh: Any,
@@ -96,7 +99,7 @@ def gym(
         click.echo(plain(line), err=as_json)
 
     options = _there(node, yes, ssh)
-    result = run(scenarios, times=times, seconds=seconds, node=node, alone=alone, say=say, **options)
+    result = run(scenarios, times=times, seconds=seconds, node=node, alone=alone, keep=keep, say=say, **options)
     if out is not None:
         out.write_text(result.to_markdown(), encoding="utf-8")
     if as_json:

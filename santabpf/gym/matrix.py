@@ -12,12 +12,13 @@ import datetime
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..errors import SantaError
 from ..scenarios import all_scenarios, get_scenario
 from ..units import SECOND, format_duration
-from .run import drill
+from .run import drill, judge
 from .variants import variants
 
 Say = Callable[[str], None]
@@ -158,17 +159,21 @@ def gym(
     seconds: int = 10,
     node: str = "local",
     alone: bool = False,
+    keep: Path | None = None,
     say: Say = lambda line: None,
     **options: Any,
 ) -> Accuracy:
     """Run every variant of these scenarios (all that can be provoked by default), each so many times.
 
     alone    record and judge each drill by its own scenario only: for a node on which compiling all probes takes long
+    keep     a folder for the recordings; those that are there already are judged again, not made again, so that a gym
+             that was stopped goes on, and scenarios that were changed are judged by what was recorded before
     options  for another node than local: `ask`, and what transport.ssh.SSH takes; see drill()
 
     A drill that fails is told and counted, never left out. Raises BadUsage for an unknown scenario.
     """
     from ..machine import describe
+    from ..recording import open as open_recording
 
     chosen = [get_scenario(name) for name in scenarios] if scenarios else list(all_scenarios().values())
     judged = tuple(all_scenarios())
@@ -182,9 +187,13 @@ def gym(
     for turn in range(times):
         for at, (name, variant) in enumerate(planned, 1):
             head = f"run {turn + 1} of {times}, drill {at} of {len(planned)}: {name}, {variant.name}"
+            path = None if keep is None else keep / f"{name}-{variant.name}-{turn + 1}"
             try:
                 others = () if alone else judged
-                result = drill(name, variant.name, seconds=seconds, node=node, judged=others, **options)
+                if path is not None and path.exists():
+                    result = judge(open_recording(path), others)
+                else:
+                    result = drill(name, variant.name, seconds=seconds, node=node, judged=others, keep=path, **options)
                 run = Run(name, variant.name, variant.expected, variant.also, result.states, result.delay_ns,
                           result.core_percent)  # fmt: skip
             except SantaError as exc:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +136,6 @@ def drill(
     if not is_here and (ask is None or not ask(announce(node, chosen.name, planned, seconds, limits))):
         raise CannotProvoke(f"drill {chosen.name}, {planned.name}: not allowed on {node}, so nothing was done there")
     from ..record import record
-    from ..recording import open as open_recording
     from ..recording.share import share
 
     with tempfile.TemporaryDirectory(prefix="santabpf-drill-") as folder:
@@ -160,19 +159,29 @@ def drill(
             conductor.check(planned, chosen.name)
         if keep is not None:
             made = share(made, keep)
-        verdicts, written = _judge(made, dict.fromkeys([chosen.name, *judged]), report)
-        cost = _core_percent(made)
-    own = next(v for v in verdicts if v.scenario == chosen.name)
-    kept = None if keep is None else open_recording(keep)
-    states = {v.scenario: v.state for v in verdicts}
+        result = judge(made, judged, report)
+    return result if keep is not None else replace(result, recording=None)
+
+
+def judge(recording: Recording, judged: Sequence[str] = (), report: str | Path | None = None) -> DrillResult:
+    """What a drill that was recorded and kept came to, judged by its own scenario and others.
+
+    Raises BadUsage for a recording of no drill, and as replay() does.
+    """
+    told = recording.info.get("drill")
+    if told is None:
+        raise BadUsage(f"{recording.path} is no recording of a drill")
+    verdicts, written = _judge(recording, dict.fromkeys([told["scenario"], *judged]), report)
+    own = next(v for v in verdicts if v.scenario == told["scenario"])
     return DrillResult(
-        chosen.name, planned.name, own, planned.expected, kept, written, states, _delay(own, made.info["drill"]), cost
-    )
+        told["scenario"], told["variant"], own, told["expected"], recording, written,
+        {v.scenario: v.state for v in verdicts}, _delay(own, told), _core_percent(recording),
+    )  # fmt: skip
 
 
-def _delay(verdict: Verdict, told: dict[str, Any] | None) -> int | None:
+def _delay(verdict: Verdict, told: dict[str, Any]) -> int | None:
     """From what was provoked to the alarm, where that came after it."""
-    seen, began = verdict.detected, (told or {}).get("onset_ns")
+    seen, began = verdict.detected, told["onset_ns"]
     if verdict.state != "fired" or seen is None or seen.raised_ns is None or began is None:
         return None
     return max(0, seen.raised_ns - int(began))

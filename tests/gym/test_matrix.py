@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from santabpf.errors import CannotProvoke
@@ -74,6 +77,24 @@ def test_a_live_drill_is_judged_by_every_scenario(monkeypatch: pytest.MonkeyPatc
     assert run.delay_ns is not None
     assert run.core_percent is not None
     assert run.core_percent > 0
+
+
+def test_what_was_kept_is_judged_again_and_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+
+    def fake(name: str, variant: str, *, keep: object, **options: object) -> None:
+        made.append(keep)
+        raise CannotProvoke("not here")
+
+    monkeypatch.setattr(matrix, "drill", fake)
+    shutil.copytree(Path(__file__).parents[2] / "recordings" / "oom_kill", tmp_path / "oom_kill-leak-1")
+    told = gym(["oom_kill"], times=2, keep=tmp_path, alone=True)
+    names = list(variants(get_scenario("oom_kill").folder))
+    assert made == [tmp_path / f"oom_kill-{name}-{turn}" for turn in (1, 2) for name in names][1:]
+    (run,) = [run for run in told.runs if run.states]
+    assert (run.variant, run.states) == ("leak", {"oom_kill": "fired"})
+    assert run.delay_ns is not None
+    assert run.core_percent is not None
 
 
 @pytest.mark.parametrize(("alone", "others"), [(True, ()), (False, tuple(all_scenarios()))])

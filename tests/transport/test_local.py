@@ -67,7 +67,10 @@ def test_closing_does_not_wait_for_a_kernel_that_takes_its_time(monkeypatch: pyt
     channel.close()
     assert channel.exit_code(0) is None
     assert channel.exit_code(10) == 0
-    assert not [thread for thread in threading.enumerate() if thread.name == "santabpf-reaper" and thread.join(10)]
+    for thread in threading.enumerate():
+        if thread.name == "santabpf-reaper":
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 def test_writing_to_one_that_has_left_is_a_lost_connection() -> None:
