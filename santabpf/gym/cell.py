@@ -91,7 +91,7 @@ def shut(config: dict[str, Any]) -> None:
     )
     size = f"size={config['disk_bytes']},nr_inodes={config['files']},mode=1777"
     mount("santabpf-drill", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, size)
-    for name, place in (("var-tmp", "/var/tmp"), ("shm", "/dev/shm")):
+    for name, place in (("var-tmp", "/var/tmp"), ("shm", "/dev/shm"), ("srv", "/srv")):
         os.mkdir(f"/tmp/.{name}")
         os.chmod(f"/tmp/.{name}", 0o1777)
         if os.path.isdir(place):
