@@ -88,9 +88,10 @@ class Recorder:
             shutil.rmtree(compile.shared_place(pid), ignore_errors=True)
             self._compiler.update(
                 user_ns=round(used.ru_utime * 1e9), system_ns=round(used.ru_stime * 1e9),
-                private_bytes=used.ru_maxrss * 1024,
+                private_bytes=self._compiler["private_bytes"] + used.ru_maxrss * 1024,
             )  # fmt: skip
         self._fail_rest("the compiler died" + (f" of signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else ""))
+        self.probes = {spec["name"]: self.probes[spec["name"]] for spec in self._plan["probes"]}  # in their order
 
     def _hear(self, messages: socket.socket) -> bool:
         """Take the compiler's messages; False once there will be no more."""
@@ -103,6 +104,7 @@ class Recorder:
                 return False
             message = json.loads(data)
             if message["event"] == "done":
+                self._compiler["private_bytes"] = message["second_bytes"]
                 return False
             labels, held = self._ahead.setdefault(message.get("name", ""), ([], []))
             labels += message.get("labels", [])

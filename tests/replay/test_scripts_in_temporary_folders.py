@@ -21,8 +21,9 @@ def test_what_lies_in_the_folder_is_what_is_told(what: str, detail: str, told: s
     server = world.lives("apache2")
     job = world.run(server, [told], at=8, life_ms=500, cpu_ms=1)
     world.rows["security"].append({
-        "ts_ns": START + 8 * S + MS // 2, "start_ns": job.start_ns, "pstart_ns": server.start_ns, "tgid": job.tgid, "tid": job.tgid,
-        "ptgid": server.tgid, "uid": 65534, "euid": 65534, "action": "exec_temporary", "comm": job.comm, "pcomm": server.comm,
+        "ts_ns": START + 8 * S + MS // 2, "start_ns": job.start_ns, "pstart_ns": server.start_ns,
+        "tgid": job.tgid, "tid": job.tgid, "ptgid": server.tgid, "uid": 65534, "euid": 65534,
+        "action": "exec_temporary", "comm": job.comm, "pcomm": server.comm,
         "what": what, "detail": detail, "cgroup": "system.slice/x.service",
     })  # fmt: skip
     (verdict,) = replay(world.write(tmp_path / "r"), [SCENARIO]).verdicts
