@@ -20,7 +20,9 @@ pytestmark = pytest.mark.bpf
 
 GONE_S = 12.0  # an elf waits 10 s for a ping
 TAKEN_BACK_S = 0.2  # a program, on a busy machine
-#: records with every probe until it is stopped, and says so once the elf has said hello
+#: one probe of each way to attach (tracepoint, raw tracepoint, perf event, function of a library), and what reads /proc
+EACH_KIND = "exec runq profile auth processes"
+#: records until it is stopped, and says so once the elf has said hello
 SANTA = """
 import sys
 from santabpf import wire
@@ -28,11 +30,12 @@ from santabpf.launch import launch
 from santabpf.probes import all_probes
 from santabpf.probes.source import plan
 from santabpf.transport import open_transport
-node, config, silence_s = sys.argv[1], sys.argv[2], float(sys.argv[3])
+node, config, silence_s, names = sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4].split()
 reader = wire.Reader()
 options = {"config": config} if config else {}
-everything = plan([(probe, {}) for probe in all_probes().values()], silence_s=silence_s)
-with open_transport(node, **options) as transport, launch(transport, everything, silence_s=silence_s) as stream:
+known = all_probes()
+chosen = plan([(known[name], {}) for name in names or known], silence_s=silence_s)
+with open_transport(node, **options) as transport, launch(transport, chosen, silence_s=silence_s) as stream:
     for chunk in stream:
         for frame in reader.feed(chunk):
             if frame.kind == wire.HELLO:
@@ -47,9 +50,14 @@ def santa() -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
     def start(
-        node: str = "local", config: Path | str = "", *, silence_s: float = 10, wait: bool = True
+        node: str = "local",
+        config: Path | str = "",
+        *,
+        silence_s: float = 10,
+        wait: bool = True,
+        probes: str = EACH_KIND,
     ) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-c", SANTA, node, str(config), str(silence_s)]
+        argv = [sys.executable, "-c", SANTA, node, str(config), str(silence_s), probes]
         child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         started.append(child)
         assert child.stdout is not None
@@ -136,9 +144,19 @@ def test_when_the_elf_itself_is_killed(santa: Start, traces: Traces) -> None:
     assert any(f"ConnectionLost: local: {end}" in said for end in ends)
 
 
+def test_when_santa_dies_and_every_probe_was_recorded(santa: Start, traces: Traces) -> None:
+    before = folders()
+    child = santa(silence_s=2, probes="")
+    left = found_below(traces, child.pid)
+    assert len(left[1]) > 100
+    child.kill()
+    assert traces.wait_gone(*left, within(left[1])) == (set(), set())
+    assert folders() <= before
+
+
 def test_when_santa_dies_while_the_probes_are_compiled(santa: Start, traces: Traces) -> None:
     before = folders()
-    child = santa(wait=False)
+    child = santa(wait=False, probes="")
     deadline = time.monotonic() + 20
     while len(elves := traces.elves_below(child.pid)) < 2:  # the elf, and the compiler that it has forked
         assert time.monotonic() < deadline, "no compiler was seen"
