@@ -1,6 +1,7 @@
 #!/bin/sh
 # Provokes ssh_brute_force, inside a cell: santabpf reproduce ssh_brute_force [--variant guess|success]
 # variants: guess success
+# also: short_lived_jobs
 #
 #   reproduce.sh guess SECONDS     an address tries wrong passwords for five users, some real, some not, one after the other
 #   reproduce.sh success SECONDS   the same, and the last password is the right one
