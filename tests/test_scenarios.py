@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from santabpf.errors import BadScenario, BadUsage
 from santabpf.replay import check_scenario
-from santabpf.scenarios import Template, all_scenarios, get_scenario, load_scenario, visible
+from santabpf.scenarios import NoRow, Template, all_scenarios, get_scenario, load_scenario, visible
 
 BAD = Path(__file__).parent / "bad_scenarios"
 GOOD = Path(__file__).parent / "verdict" / "golden" / "short_loop" / "scenario.yaml"
@@ -117,11 +118,22 @@ def test_a_template_can_only_fill_in(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{{ 'x' * 1000 }}", "{{ rows.nosuch }}", "{{ rows[0].items }}", "{{ rows[7].a }}", "{{ 1 // 0 }}"]
+    "text", ["{{ 'x' * 1000 }}", "{{ rows.nosuch }}", "{{ rows[0].items }}", "{{ rows[0].b }}", "{{ 1 // 0 }}"]
 )
 def test_a_template_that_goes_wrong_names_its_line(text: str) -> None:
     with pytest.raises(BadScenario, match=r"^scenario\.yaml:10: verdict\.fired\.text: "):
         template(text).render({"rows": [{"a": 1}]})
+
+
+@pytest.mark.parametrize(
+    "use",
+    ["rows[7].a", "rows[7].a.b", "rows[7]['a']", "rows[7].a * 2", "2 - rows[7].a", "rows[7].a | rate",
+     "rows[7].a | bytes"],
+)
+def test_a_row_that_is_not_there_is_no_error_of_the_template(use: str) -> None:
+    with pytest.raises(NoRow):
+        template(f"{{{{ {use} }}}}").render({"rows": [{"a": 1}]})
+    assert not replace(template(f"{use} > 0"), is_condition=True).is_true({"rows": [{"a": 1}]})
 
 
 def test_values_are_filled_in_as_visible_text_on_one_line() -> None:

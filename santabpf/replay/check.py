@@ -6,11 +6,12 @@ In: a Scenario. Out: nothing, or BadScenario with file and line. Never: a record
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from ..errors import BadScenario, QueryFailed, nearest
+from ..scenarios import NoRow, Scenario, Template
 from ..scenarios import Query as Sql
-from ..scenarios import Scenario, Template
 from ..tables import own_tables
 from .query import Limits, Query
 from .signals import composed
@@ -134,7 +135,8 @@ def _try_words(scenario: Scenario, rows: dict[str, Any]) -> None:
         templates += [doubt.when, doubt.text]
     for template in templates:
         if template is not None:
-            template.is_true(values) if template.is_condition else template.render(values)
+            with suppress(NoRow):  # a second row, of which there may be one
+                template.is_true(values) if template.is_condition else template.render(values)
     for moment in words.timeline:
         row = rows[moment.evidence][0]
         if moment.at not in row:

@@ -7,10 +7,11 @@ verdict; holds a cause to be one that began after what it would explain, or was 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..scenarios import Scenario
+from ..scenarios import NoRow, Scenario
 from ..units import SECOND
 from ..verdict import Detected, Verdict
 
@@ -46,8 +47,9 @@ def explanations(verdicts: Sequence[Verdict], scenarios: Iterable[Scenario]) -> 
                     continue
                 values = _values(cause, symptom, seen)
                 if rule.when.is_true(values) and not _leads(found, symptom.node, symptom.scenario, cause.scenario):
-                    text = rule.text.render(values)
-                    found.append(Explanation(cause.scenario, symptom.scenario, cause.node, text, rule.evidence))
+                    with suppress(NoRow):  # then the evidence does not tell
+                        text = rule.text.render(values)
+                        found.append(Explanation(cause.scenario, symptom.scenario, cause.node, text, rule.evidence))
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import verdict as v
-from ..scenarios import Sentence
+from ..scenarios import NoRow, Sentence, Template
 from ..units import SECOND, format_duration, format_utc
 from . import doubts
 from .signals import composed
@@ -37,6 +37,29 @@ class Told:
     confidence: v.Confidence
 
 
+class _Pen:
+    """Fills in templates. What asks for a row that is not there is left out, and the evidence of it is remembered."""
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self.left_out: set[str] = set()
+
+    def write(self, template: Template, evidence: Iterable[str], **more: Any) -> str:
+        """The text; none where its evidence has no such row."""
+        try:
+            return template.render({**self.values, **more})
+        except NoRow:
+            self.left_out.update(evidence)
+            return ""
+
+    def said(self, judge: Judge) -> tuple[v.Sentence, ...]:
+        """That something was left out, if it was."""
+        titles = {e.name: e.title for e in judge.scenario.evidence}
+        empty = sorted(name for name in self.left_out if not self.values[name])
+        return tuple(v.Sentence(f"{titles[name]}: no row tells, so what would be said of it is left out.", (name,))
+                     for name in empty)  # fmt: skip
+
+
 _NO_ANSWER = v.Confidence("low", ("There is no answer to trust.",))
 
 
@@ -48,24 +71,23 @@ def nothing() -> Told:
 def tell(judge: Judge, hit: Hit, state: v.State, is_doubtful: bool) -> Told:
     """All words about an incident. is_doubtful: something was lost or not watched. Raises QueryFailed, BadScenario."""
     words, fired = judge.scenario.words, state == "fired"
-    values = _values(judge, hit, state)
+    pen = _Pen(_values(judge, hit, state))
     # words on causes are about an incident, or about its absence; where neither is sure there is nothing to rule out
-    ruled_out, possible = _causes(judge, values) if hit.incident or state != "cannot_tell" else ((), ())
+    ruled_out, possible = _causes(judge, pen) if hit.incident or state != "cannot_tell" else ((), ())
     culprit = None
     if fired:
-        who = {key: template.render(values) for key, template in words.culprit.items()}
-        culprit = v.Culprit(**who, evidence=words.culprit_evidence)
-    return Told(
-        () if state == "cannot_tell" else _sentences(words.fired if fired else words.quiet, values),
-        _detected(judge, hit),
-        culprit,
-        _sentences(words.impact, values) if fired else (),
-        ruled_out,
-        possible + _sentences(words.could_not_tell, values),
-        _steps(judge, values) if fired else (),
-        _timeline(judge, values) if fired else (),
-        _NO_ANSWER if state == "cannot_tell" else _confidence(judge, values, is_doubtful),
-    )
+        on = words.culprit_evidence
+        who = {key: pen.write(template, on) or "not known" for key, template in words.culprit.items()}
+        culprit = v.Culprit(**who, evidence=on)
+    summary = () if state == "cannot_tell" else _sentences(words.fired if fired else words.quiet, pen)
+    impact = _sentences(words.impact, pen) if fired else ()
+    unknown = _sentences(words.could_not_tell, pen)
+    steps = _steps(judge, pen) if fired else ()
+    timeline = _timeline(judge, pen) if fired else ()
+    confidence = _NO_ANSWER if state == "cannot_tell" else _confidence(judge, pen, is_doubtful)
+    detected = _detected(judge, hit)
+    possible += unknown + pen.said(judge)
+    return Told(summary, detected, culprit, impact, ruled_out, possible, steps, timeline, confidence)
 
 
 def _span(judge: Judge, hit: Hit) -> tuple[int, int]:
@@ -163,7 +185,7 @@ def _signal_evidence(judge: Judge, hit: Hit) -> str:
     return name
 
 
-def _timeline(judge: Judge, values: Values) -> tuple[v.Moment, ...]:
+def _timeline(judge: Judge, pen: _Pen) -> tuple[v.Moment, ...]:
     doubts.coverage(judge)
     moments = [v.Moment(judge.start, "The recording starts.", ("recording_coverage",)),
                v.Moment(judge.end, "The recording ends.", ("recording_coverage",))]  # fmt: skip
@@ -177,47 +199,52 @@ def _timeline(judge: Judge, values: Values) -> tuple[v.Moment, ...]:
         if i.to_ns is not None:
             moments.append(v.Moment(i.to_ns, f"{of}: over.", on))
     for moment in judge.scenario.words.timeline:
-        for row in values[moment.evidence]:
-            text = moment.text.render({**values, "row": row})
-            moments.append(v.Moment(int(row[moment.at]), text, (moment.evidence,)))
+        for row in pen.values[moment.evidence]:
+            if text := pen.write(moment.text, (moment.evidence,), row=row):
+                moments.append(v.Moment(int(row[moment.at]), text, (moment.evidence,)))
     return tuple(sorted(moments, key=lambda m: (m.ts_ns, m.text)))
 
 
 # -------------------------------------------------------------------------------------------------- the scenario's own
 
 
-def _sentences(sentences: Iterable[Sentence], values: Values) -> tuple[v.Sentence, ...]:
+def _sentences(sentences: Iterable[Sentence], pen: _Pen) -> tuple[v.Sentence, ...]:
     out = []
     for sentence in sentences:
-        if (sentence.when is None or sentence.when.is_true(values)) and (text := sentence.text.render(values)):
-            out.append(v.Sentence(text, sentence.evidence))
+        if sentence.when is None or sentence.when.is_true(pen.values):
+            text = pen.write(sentence.text, sentence.evidence)
+            out += [v.Sentence(text, sentence.evidence)] if text else []
     return tuple(out)
 
 
-def _causes(judge: Judge, values: Values) -> tuple[tuple[v.RuledOut, ...], tuple[v.Sentence, ...]]:
+def _causes(judge: Judge, pen: _Pen) -> tuple[tuple[v.RuledOut, ...], tuple[v.Sentence, ...]]:
     out, possible = [], []
     for cause in judge.scenario.words.ruled_out:
-        if cause.holds.is_true(values):
-            out.append(v.RuledOut(cause.name, cause.text.render(values), cause.evidence))
-        else:
-            possible.append(v.Sentence(cause.otherwise.render(values), cause.evidence))
+        holds = cause.holds.is_true(pen.values)
+        if holds and (text := pen.write(cause.text, cause.evidence)):
+            out.append(v.RuledOut(cause.name, text, cause.evidence))
+        elif text := pen.write(cause.otherwise, cause.evidence):
+            possible.append(v.Sentence(text, cause.evidence))
     return tuple(out), tuple(possible)
 
 
-def _steps(judge: Judge, values: Values) -> tuple[v.Step, ...]:
-    return tuple(
-        v.Step(step.text.render(values), step.check.render(values) if step.check else "", step.evidence)
-        for step in judge.scenario.words.next_steps
-        if step.when is None or step.when.is_true(values)
-    )
+def _steps(judge: Judge, pen: _Pen) -> tuple[v.Step, ...]:
+    out = []
+    for step in judge.scenario.words.next_steps:
+        if step.when is None or step.when.is_true(pen.values):
+            text = pen.write(step.text, step.evidence)
+            check = pen.write(step.check, step.evidence) if step.check else ""
+            out += [v.Step(text, check, step.evidence)] if text else []
+    return tuple(out)
 
 
-def _confidence(judge: Judge, values: Values, is_doubtful: bool) -> v.Confidence:
+def _confidence(judge: Judge, pen: _Pen, is_doubtful: bool) -> v.Confidence:
     level: Literal["high", "medium", "low"] = "high"
     reasons = []
     for doubt in judge.scenario.words.doubts:
-        if doubt.when.is_true(values):
-            reasons.append(doubt.text.render(values))
+        if doubt.when.is_true(pen.values):
+            text = pen.write(doubt.text, doubt.evidence)
+            reasons += [text] if text else []
             level = "low" if "low" in (level, doubt.level) else "medium"
     if is_doubtful and level == "high":
         level = "medium"

@@ -32,7 +32,7 @@ from .model import (
     Step,
     Threshold,
 )
-from .template import Template, count, visible
+from .template import NoRow, Template, count, visible
 
 __all__ = [
     "Alarm",
@@ -41,6 +41,7 @@ __all__ = [
     "Evidence",
     "Explains",
     "Loss",
+    "NoRow",
     "Param",
     "Query",
     "Scenario",

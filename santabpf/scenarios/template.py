@@ -107,6 +107,23 @@ FILTERS: dict[str, Any] = {
 }
 
 
+class NoRow(LookupError):
+    """Words ask for a row that their evidence does not have: `servers[0].comm`, where no server was seen."""
+
+
+class _NoRow(jinja2.StrictUndefined):
+    """That row, and whatever is asked of it; to use it is an error of its own kind."""
+
+    __slots__ = ()
+
+    def _fail(self, *args: Any, **options: Any) -> Any:
+        raise NoRow(str(self._undefined_name))
+
+    __round__ = __str__ = __iter__ = __len__ = __bool__ = __hash__ = __eq__ = __ne__ = __contains__ = _fail
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __floordiv__ = __rfloordiv__ = __truediv__ = _fail
+    __rtruediv__ = __mod__ = __rmod__ = __neg__ = __lt__ = __le__ = __gt__ = __ge__ = __int__ = __float__ = _fail
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     """Dots mean keys of a mapping (or of Jinja's loop); attributes do not exist."""
 
@@ -117,17 +134,21 @@ class _Environment(ImmutableSandboxedEnvironment):
             return obj[attribute]
         if type(obj).__name__ == "LoopContext" and attribute in ("first", "last", "index"):
             return getattr(obj, attribute)
-        return self.undefined(obj=obj, name=attribute)
+        return obj if isinstance(obj, _NoRow) else self.undefined(obj=obj, name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         if isinstance(obj, (Mapping, list)):
             try:
                 return obj[argument]
-            except (KeyError, IndexError, TypeError):
+            except IndexError:
+                return _NoRow(obj=obj, name=argument)
+            except (KeyError, TypeError):
                 pass
-        return self.undefined(obj=obj, name=argument)
+        return obj if isinstance(obj, _NoRow) else self.undefined(obj=obj, name=argument)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if isinstance(left, _NoRow) or isinstance(right, _NoRow):
+            raise NoRow
         if not (isinstance(left, int) and isinstance(right, int)):
             raise SecurityError("only whole numbers can be multiplied")
         return left * right
@@ -202,16 +223,18 @@ class Template:
             self._check(child, loops)
 
     def render(self, values: Mapping[str, Any]) -> str:
-        """Fill in; runs of white space in the template become one space. Raises BadScenario."""
+        """Fill in; runs of white space in the template become one space. Raises BadScenario, and NoRow."""
         try:
             return re.sub(r"[ \t\r\n]+", " ", _ENV.from_string(self.text).render(values)).strip()
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as exc:
             raise BadScenario(f"{self.where}: {exc}") from exc
 
     def is_true(self, values: Mapping[str, Any]) -> bool:
-        """The condition's answer. Raises BadScenario."""
+        """The condition's answer; no where it asks for a row that is not there. Raises BadScenario."""
         try:
             value = _ENV.compile_expression(self.text, undefined_to_none=False)(values)
             return bool(value)
+        except NoRow:
+            return False
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as exc:
             raise BadScenario(f"{self.where}: {exc}") from exc
