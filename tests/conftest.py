@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,11 @@ from own_sshd import Sshd
 pytest.register_assert_rewrite("probes.expect")  # so that expectations fail with what they compared
 SWITCHED = ("bpf", "ssh", "browser", *(["guest"] if could_be_installed() else []))
 __all__ = ["guest", "guest_host"]  # fixtures that are made elsewhere
+
+
+def pytest_configure() -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs in its background
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what the tests start must hear Ctrl-C
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -250,6 +250,7 @@ def test_no_elf_outlives_its_santa(tmp_path: Path, how: signal.Signals) -> None:
             assert ready, "the elf is still there after 10 s"
         finally:
             os.close(elf)
+            santa.kill()
 
 
 def test_the_bootstrap_needs_no_newer_python_than_it_checks_for() -> None:
