@@ -77,28 +77,29 @@ def record(
 def select(scenarios: Iterable[str], probes: Iterable[str]) -> Selection:
     """The probes, with their parameters, that these scenarios and probes need; all scenarios' when both are empty.
 
-    A set's probes come with their defaults, unless one of them is named besides with parameters of its own.
-    Raises BadUsage for an unknown name, and where two want the same probe with different parameters.
+    The probes of a set, and those that a scenario has recorded along, yield to what is named with other parameters.
+    Raises BadUsage for an unknown name, and where two need the same probe with different parameters.
     """
     wanted, specs = [get_scenario(name) for name in scenarios], list(probes)
     if not wanted and not specs:
         wanted = list(all_scenarios().values())
-    named = [spec for scenario in wanted for spec in (*scenario.needs, *scenario.also)]
-    of_sets: list[str] = []
+    named = [spec for scenario in wanted for spec in scenario.needs]
+    besides = [spec for scenario in wanted for spec in scenario.also]
     for spec in specs:
         members = expand(spec)
         if members is None:
             named.append(spec)
         else:
-            of_sets += members
+            besides += members
     chosen: dict[str, tuple[str, dict[str, int]]] = {}
     for spec in named:
         probe, params = parse_probe(spec)
         before = chosen.setdefault(probe.name, (spec, params))
         if before[1] != params:
             raise BadUsage(f"probe {probe.name} is asked for twice, with different parameters: {before[0]} and {spec}")
-    for name in of_sets:
-        chosen.setdefault(name, (name, parse_probe(name)[1]))
+    for spec in besides:
+        probe, params = parse_probe(spec)
+        chosen.setdefault(probe.name, (spec, params))
     return [(get_probe(name), params) for name, (_, params) in sorted(chosen.items())]
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from santabpf.recording import Recording, Writer
 from santabpf.recording import open as open_recording
-from santabpf.tables import own_tables, table_schema
+from santabpf.tables import frame_tables, own_tables, table_schema
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -267,10 +267,11 @@ class World:
     def write(self, path: Path, **info: Any) -> Recording:
         """Write it in segments of 5 seconds."""
         batches = self.batches()
-        with Writer(path, info=self.info() | info, segment_s=1e9) as writer:
+        tables = [*self.tables, *(table for table in frame_tables() if table in batches)]
+        with Writer(path, info=self.info() | info, tables=tables, segment_s=1e9) as writer:
             for first in range(0, self.seconds, 5):
                 for table, batch in batches.items():
-                    if table not in self.tables and table not in own_tables():
+                    if table not in {*tables, *own_tables()}:
                         continue
                     late = batch["ts_ns"].to_numpy() - START
                     end = 5 * S + first * S + (1 if "span_ns" in batch.schema.names else 0)

@@ -2,8 +2,9 @@
 
 In: a recording. Out: a new one, with one part for each node and table. What processes were called and what they were
 told (comm, argv, cgroup, file names) stays: record with a scope instead. Where there is one, names of threads outside
-of it, which runq tells as those that ran before, are left out, and so are rows about other cgroups; the paths of those
-in a scope's cgroup begin at its parent. Never: changes anything else in what was recorded.
+of it, which runq tells as those that ran before, are left out, and so are rows about other cgroups, and `mappings`,
+which are of all processes and have done their work once `symbols` are there; the paths of those in a scope's cgroup
+begin at its parent. Never: changes anything else in what was recorded.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ def share(recording: Recording | str | Path, out: str | Path, labels: Mapping[st
         for name in sorted(tables, key=lambda name: name == "coverage"):
             for part in source.parts(name):
                 rows = parquet.read_part(part, tables[name])
+                if info["scope"] and name == "mappings":
+                    rows = rows.slice(0, 0)
                 if name == "gaps":
                     rows = _relabel_gaps(rows, names)
                 if info["scope"] and "prev_comm" in rows.column_names:

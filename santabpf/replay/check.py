@@ -42,7 +42,7 @@ def check_scenario(scenario: Scenario, limits: Limits | None = None) -> None:
                     f"it gives {', '.join(names)}"
                 )
         for evidence in scenario.evidence:
-            columns = _try(query, scenario, evidence.query, known, given)
+            columns = _try(query, scenario, evidence.query, known | {*scenario.optional}, given)
             if not query.uses(composed(scenario, evidence.query)).is_ordered:
                 raise BadScenario(
                     f"{_where(scenario, evidence.query)}needs an ORDER BY, so that it always gives the same"
@@ -52,13 +52,12 @@ def check_scenario(scenario: Scenario, limits: Limits | None = None) -> None:
 
 
 def known_tables(scenario: Scenario) -> set[str]:
-    """The tables that its SQL may read."""
+    """The tables that all its SQL may read; evidence may read those of `also` and `if_recorded` besides."""
     return {*scenario.tables, *own_tables(), "nodes"}
 
 
-def check_tables(scenario: Scenario, sql: Sql, read: Iterable[str]) -> None:
+def check_tables(scenario: Scenario, sql: Sql, read: Iterable[str], known: set[str]) -> None:
     """Raises BadScenario where SQL reads a table that is none, rather than one that a recording happens to lack."""
-    known = known_tables(scenario)
     for table in sorted(set(read) - known):
         raise BadScenario(f"{_where(scenario, sql)}there is no table {table!r}; {nearest(table, known)}")
 
@@ -77,7 +76,7 @@ def _try(query: Query, scenario: Scenario, sql: Sql, known: set[str], params: di
     for table in sorted(uses.tables - known):
         if table in query.tables:
             raise BadScenario(f"{where}reads {table!r}, which no probe under needs fills; {nearest(table, known)}")
-    check_tables(scenario, sql, uses.tables)
+    check_tables(scenario, sql, uses.tables, known)
     for name in sorted(uses.table_functions - TABLE_FUNCTIONS):
         raise BadScenario(f"{where}{name}() can't be used: a scenario reads the recording's tables only")
     for name in sorted(uses.functions & UNSTABLE):
@@ -121,6 +120,7 @@ def _try_words(scenario: Scenario, rows: dict[str, Any]) -> None:
         "window": {"from_ns": 0, "to_ns": 1, "duration_ns": 1, "watched": 1, "is_scoped": False},
         "params": scenario.values,
         "lost": 0,
+        "recorded": dict.fromkeys(scenario.optional, True),
         "state": "fired",
     }
     words = scenario.words

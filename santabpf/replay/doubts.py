@@ -6,6 +6,7 @@ In: a Judge. Out: reasons and sentences, each with its evidence. Never: silence 
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,19 +57,11 @@ class Reason:
 
 def missing(judge: Judge) -> list[Reason]:
     """Tables that the scenario needs and the recording does not have, or whose probe failed."""
-    recording, scenario = judge.evaluator.recording, judge.scenario
-    probes = recording.info["probes"]
-    evidence = coverage(judge)
+    scenario, evidence = judge.scenario, coverage(judge)
     reasons = []
     for table in scenario.tables:
-        probe = table_probe(table)
-        state: dict[str, Any] = probes.get(probe.name, {}) if probe is not None else {}
-        if table not in recording.tables:
-            why = f"The recording has no {table} table, without which this scenario can't be judged."
-        elif state.get("state") == "failed":
-            said = state.get("why") or "no reason given"
-            why = f"The probe {probe.name if probe else table} failed, so {table} is empty: {said}."
-        else:
+        why = why_not(judge, table)
+        if why is None:
             continue
         step = v.Step(
             f"Record again with all that it needs: santabpf record NODE --scenario {scenario.name}",
@@ -77,6 +70,18 @@ def missing(judge: Judge) -> list[Reason]:
         )
         reasons.append(Reason(why, evidence, step))
     return reasons or _no_cpus(judge, evidence)
+
+
+def why_not(judge: Judge, table: str) -> str | None:
+    """Why this table was not recorded; None where it was."""
+    recording, probe = judge.evaluator.recording, table_probe(table)
+    state: dict[str, Any] = recording.info["probes"].get(probe.name, {}) if probe is not None else {}
+    if table not in recording.tables:
+        return f"The recording has no {table} table, without which this scenario can't be judged."
+    if state.get("state") == "failed":
+        said = state.get("why") or "no reason given"
+        return f"The probe {probe.name if probe else table} failed, so {table} is empty: {said}."
+    return None
 
 
 def _no_cpus(judge: Judge, evidence: tuple[str, ...]) -> list[Reason]:
@@ -116,23 +121,7 @@ def turned(judge: Judge, tables: set[str], fired: bool) -> Reason:
 
 def always(judge: Judge) -> list[v.Sentence]:
     """All that is not known, whatever the answer."""
-    out: list[v.Sentence] = []
-    for row in _loss(judge):
-        if row["table"] not in judge.scenario.tables:
-            continue
-        kinds = [(row[kind], words) for kind, words in _KIND_WORDS.items() if row[kind]]
-        if kinds:
-            words = ", ".join(f"{count(n)} because {why}" for n, why in kinds)
-            out.append(v.Sentence(f"Rows of {row['table']} were lost: {words}.", ("recording_loss",)))
-        unknown = [_KIND_WORDS[kind] for kind in KINDS if row[f"{kind}_unknown"]]
-        if unknown:
-            out.append(
-                v.Sentence(
-                    f"Whether more rows of {row['table']} were lost because {' or because '.join(unknown)} "
-                    "can't be told on this kernel.",
-                    ("recording_loss",),
-                )
-            )
+    out = list(_losses(judge, judge.scenario.tables))
     for row in _gaps(judge):
         if row["reason"] == "stopped":
             continue
@@ -155,6 +144,23 @@ def always(judge: Judge) -> list[v.Sentence]:
         )
     out += _recorder(judge)
     return out
+
+
+def _losses(judge: Judge, tables: Container[str]) -> Iterator[v.Sentence]:
+    for row in _loss(judge):
+        if row["table"] not in tables:
+            continue
+        kinds = [(row[kind], words) for kind, words in _KIND_WORDS.items() if row[kind]]
+        if kinds:
+            words = ", ".join(f"{count(n)} because {why}" for n, why in kinds)
+            yield v.Sentence(f"Rows of {row['table']} were lost: {words}.", ("recording_loss",))
+        unknown = [_KIND_WORDS[kind] for kind in KINDS if row[f"{kind}_unknown"]]
+        if unknown:
+            yield v.Sentence(
+                f"Whether more rows of {row['table']} were lost because {' or because '.join(unknown)} "
+                "can't be told on this kernel.",
+                ("recording_loss",),
+            )
 
 
 def _recorder(judge: Judge) -> list[v.Sentence]:
@@ -180,14 +186,15 @@ def _recorder(judge: Judge) -> list[v.Sentence]:
 
 
 def limits(judge: Judge) -> list[v.Sentence]:
-    """What was not meant to be recorded: no doubt about the answer, but a limit of what it speaks of."""
+    """What was lost of tables that only add to the answer, or not meant to be recorded: no doubt about it."""
+    lost = list(_losses(judge, judge.scenario.optional))
     if not judge.evaluator.recording.info.get("scope"):
-        return []
+        return lost
     words = (
         "Only one part of the node was recorded (a process tree or a cgroup); what ran outside of it is not here, "
         "though metrics are of the whole node."
     )
-    return [v.Sentence(words, coverage(judge))]
+    return [*lost, v.Sentence(words, coverage(judge))]
 
 
 def _tables(probe: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from ..errors import RecordingError
 from ..scenarios import Alarm, Scenario, Signal, all_scenarios, get_scenario, visible
 from ..units import HOUR, SECOND, format_duration, format_utc, second_of
 from .alarms import RANK, Change, Level, Machine
-from .check import check_tables
+from .check import check_tables, known_tables
 from .query import Limits, Query
 from .signals import Coverage, composed, extents, is_per_second, read_coverage, read_signal
 
@@ -205,7 +205,7 @@ class Evaluator:
             for signal in scenario.signals:
                 read = self.query.uses(composed(scenario, signal.query)).tables
                 if not read <= self.query.tables.keys():
-                    check_tables(scenario, signal.query, read)
+                    check_tables(scenario, signal.query, read, known_tables(scenario))
                     continue  # a table is missing: the verdict will say so
                 alarms = tuple(a for a in scenario.alarms if a.signal == signal.name)
                 tracks.append(Track(scenario, signal, frozenset(filter(is_per_second, read)), alarms))

@@ -101,6 +101,11 @@ class Judge:
         tables = frozenset[str]().union(*(t.tables for name, t in self.tracks.items() if name in alarmed))
         return sum(1 for _, seen in self.evaluator.watched[self.node] if tables and tables <= seen)
 
+    @cached_property
+    def recorded(self) -> dict[str, bool]:
+        """Of the tables that the scenario can do without: was it recorded?"""
+        return {table: doubts.why_not(self, table) is None for table in self.scenario.optional}
+
     # ------------------------------------------------------------------------------------------------------ alarms
 
     @cached_property
@@ -183,7 +188,9 @@ class Judge:
         """
         if isinstance(query, str):
             query = Composed(query, [(Text(query), 1)])
-        rows, total = self.evaluator.query.run(query, {**params, **hidden}, keep=v.KEEP_ROWS)
+        rows, total = self.evaluator.query.run(
+            query, {**params, **hidden}, optional=self.scenario.optional, keep=v.KEEP_ROWS
+        )
         columns = tuple(rows.schema.names)
         cells = tuple(tuple(_cell(row[c]) for c in columns) for row in rows.to_pylist())
         used = {key: value for key, value in params.items() if f"${key}" in query.sql}
@@ -193,7 +200,8 @@ class Judge:
     def _inputs(self) -> v.Inputs:
         recording = self.evaluator.recording
         hashes = {}
-        for table in sorted({*self.scenario.tables, "coverage", "loss", "gaps"} & set(recording.tables)):
+        read = {*self.scenario.tables, *self.scenario.optional, "coverage", "loss", "gaps"}
+        for table in sorted(read & set(recording.tables)):
             parts = sorted(part.sha256 or "?" for part in recording.parts(table))
             hashes[table] = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         return v.Inputs(version("duckdb"), self.scenario.sha256, hashes)

@@ -16,7 +16,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -125,12 +125,14 @@ class Query:
         from_ns: int | None = None,
         to_ns: int | None = None,
         whole: frozenset[str] = frozenset(),
+        optional: Collection[str] = (),
         keep: int | None = None,
     ) -> Rows:
         """Run one SELECT.
 
         params         values for its $names; those it doesn't name are left out
         from_ns, to_ns the views show only rows whose second lies in here; those in `whole` show all
+        optional       tables that have no rows where the recording does not have them
         keep           hand back this many rows at most; they are all counted
 
         Raises QueryFailed: bad SQL, anything but one SELECT, too much memory, too long.
@@ -143,6 +145,7 @@ class Query:
             for name in self.tables
             if _names(query.sql, name)
         }
+        views |= {name: s.view(self._declared[name], ()) for name in optional if name not in self.tables}
         given, rest = dict(params or {}), query.rest or query
         shared = {name: (_key(name, part, given, views), part.sql) for name, part in query.shared.items()}
         request = {"views": views, "shared": shared, "sql": rest.sql, "params": given, "keep": keep}

@@ -116,7 +116,7 @@ def _values(judge: Judge, hit: Hit, state: v.State) -> Values:
             "from_ns": start, "to_ns": end, "duration_ns": end - start, "watched": judge.watched,
             "is_scoped": bool(judge.evaluator.recording.info.get("scope")),
         },
-        "params": params, "lost": doubts.lost_rows(judge), "state": state,
+        "params": params, "lost": doubts.lost_rows(judge), "recorded": judge.recorded, "state": state,
     }  # fmt: skip
 
 

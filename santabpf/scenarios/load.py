@@ -9,21 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadScenario, BadUsage, nearest
 from ..probes import parse_probe
 from ..schema import NAME, UNITS, Fields, Node, load_yaml
-from ..tables import own_tables
+from ..tables import frame_tables, own_tables
 from ..units import SECOND, parse_duration
 from . import model as m
 from .template import Template
 
 FILE = "scenario.yaml"
 #: What the words may fill in besides their evidence.
-GIVEN = ("alarm", "node", "window", "params", "lost", "state")
+GIVEN = ("alarm", "node", "window", "params", "lost", "recorded", "state")
 CULPRIT = ("text", "process", "parent", "starter", "cgroup", "command", "file", "mount", "peer", "listener", "function")
 _THRESHOLD = re.compile(r"(>=|<=|>|<)\s*(?:\$(?P<param>[a-z][a-z0-9_]*)|(?P<number>-?\d+(?:\.\d+)?))")
 
@@ -49,15 +49,18 @@ class _Loader:
         needs = tuple(fields.take("needs", list))
         tables = self._tables(fields, "needs", needs)
         also = tuple(fields.take("also", list, []))
-        self._tables(fields, "also", also)
+        extra = {*self._tables(fields, "also", also), *frame_tables()}
+        extra |= {*self._tables(fields, "if_recorded", tuple(fields.take("if_recorded", list, [])))}
+        extra -= {*tables}
         min_seconds = fields.take("min_seconds", int)
         self.params = {n: self._param(n, row) for n, row in fields.take("params", Node, Node()).items()}
         for wrong in self.changed.keys() - self.params.keys():
             raise BadUsage(f"scenario {name} has no parameter {wrong!r}; {nearest(wrong, self.params)}")
-        views = self._queries(fields, "views", tables)
+        views = self._queries(fields, "views", {*tables, *extra})
         signals = self._signals(fields, tables)
         alarms = tuple(self._alarm(n, row, signals) for n, row in fields.take("alarms", Node).items())
         self.evidence = self._evidence(fields)
+        asked = "\n".join(query.sql for query in (*views.values(), *(e.query for e in self.evidence.values())))
         words = self._words(fields.take("verdict", Node))
         explains = tuple(self._explains(row) for row in fields.take("explains", list, []))
         fields.done()
@@ -69,6 +72,7 @@ class _Loader:
             needs,
             also,
             tables,
+            tuple(sorted(table for table in extra if re.search(rf"\b{table}\b", asked))),
             min_seconds,
             tuple(self.params.values()),
             views,
@@ -110,7 +114,7 @@ class _Loader:
         fields.done()
         return param
 
-    def _queries(self, fields: Fields, key: str, tables: tuple[str, ...]) -> dict[str, m.Query]:
+    def _queries(self, fields: Fields, key: str, tables: Collection[str]) -> dict[str, m.Query]:
         out = {}
         for name, row in fields.take(key, Node, Node()).items():
             inner = Fields(row, self.path, f"{key}.{name}")

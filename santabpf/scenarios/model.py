@@ -208,8 +208,9 @@ class Scenario:
     summary: str
     folder: Path
     needs: tuple[str, ...]  # probes, with parameters, as `record` takes them
-    also: tuple[str, ...]  # probes recorded along for the charts; the verdict does without them
-    tables: tuple[str, ...]  # the tables of those probes that its queries name
+    also: tuple[str, ...]  # probes recorded along; whether it fired is told without them
+    tables: tuple[str, ...]  # the tables of the probes it needs that its queries name
+    optional: tuple[str, ...]  # tables that its evidence names and that are empty there where they were not recorded
     min_seconds: int
     params: tuple[Param, ...]
     views: dict[str, Query]

@@ -134,7 +134,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             return obj[attribute]
         if type(obj).__name__ == "LoopContext" and attribute in ("first", "last", "index"):
             return getattr(obj, attribute)
-        return obj if isinstance(obj, _NoRow) else self.undefined(obj=obj, name=attribute)
+        return self._lacks(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         if isinstance(obj, (Mapping, list)):
@@ -144,7 +144,14 @@ class _Environment(ImmutableSandboxedEnvironment):
                 return _NoRow(obj=obj, name=argument)
             except (KeyError, TypeError):
                 pass
-        return obj if isinstance(obj, _NoRow) else self.undefined(obj=obj, name=argument)
+        return self._lacks(obj, argument)
+
+    def _lacks(self, obj: Any, wanted: Any) -> Any:
+        if isinstance(obj, _NoRow):
+            return obj
+        if isinstance(obj, Mapping):
+            return self.undefined(hint=f"there is no {wanted!r} to fill in; {nearest(str(wanted), obj)}")
+        return self.undefined(hint=f"{wanted!r} can't be had of what is no mapping and no list")
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if isinstance(left, _NoRow) or isinstance(right, _NoRow):

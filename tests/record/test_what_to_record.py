@@ -47,6 +47,12 @@ def test_a_scenario_brings_its_probes_along() -> None:
     assert {"exec", "exit", "fork", "processes"} <= names
 
 
+def test_what_a_scenario_has_recorded_along_yields_to_what_is_asked_for() -> None:
+    assert {p.name: given for p, given in select(["event_loop_blocked"], [])}["profile"] == {"hz": 49}
+    chosen = {probe.name: params for probe, params in select(["event_loop_blocked"], ["profile:hz=199"])}
+    assert (chosen["profile"], "offcpu" in chosen) == ({"hz": 199}, False)
+
+
 def test_what_a_scenario_needs_is_one_probe_also_where_a_set_has_its_name() -> None:
     names = {probe.name for probe, _ in select(["reverse_shell"], [])}
     assert names == {"security", "accept", "tcp", "exec", "fork", "exit", "processes"}

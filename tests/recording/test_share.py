@@ -54,6 +54,17 @@ def test_the_copy_holds_the_same_rows_in_one_part(private: Path, tmp_path: Path)
     assert verify(tmp_path / "public") == []
 
 
+@pytest.mark.parametrize(("scope", "kept"), [({"cgroup": "/x/y"}, 0), (None, 1)])
+def test_what_others_had_mapped_is_left_out_where_only_a_part_was_recorded(
+    scope: dict[str, str] | None, kept: int, tmp_path: Path
+) -> None:
+    with Writer(tmp_path / "acme", info={"probes": {}, "scope": scope}, tables=["mappings"]) as writer:
+        writer.add_node("acme", {})
+        writer.append("acme", "mappings", batch("mappings", [{"ts_ns": T0, "tgid": 1, "path": "/opt/acme/secret"}]))
+    made = share(tmp_path / "acme", tmp_path / "public")
+    assert ("mappings" in made, made["mappings"].rows) == (True, kept)
+
+
 def test_a_table_of_a_later_version_is_copied_too(golden: Path, tmp_path: Path) -> None:
     made, source = share(golden, tmp_path / "public"), open(golden)
     assert made.tables == source.tables
