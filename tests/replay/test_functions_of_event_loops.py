@@ -229,17 +229,18 @@ def test_a_profile_without_a_sample_in_the_long_ticks_says_so(tmp_path: Path) ->
 def test_a_stripped_function_is_a_place_in_its_file_whose_name_is_unknown(tmp_path: Path) -> None:
     world, loop = server("profile")
     computing(world, loop)
-    symbol(world, PARSE, None)
+    symbol(world, PARSE, None, why="no symbol in the file covers it")
     verdict = judged(world.write(tmp_path / "r"))
     assert function(verdict).startswith("shopd+0x100 in /usr/bin/shopd (71 %")
-    assert "/usr/bin/shopd has been stripped of it" in unknown(verdict)
+    assert "The name of shopd+0x100: no symbol in the file covers it." in unknown(verdict)
+    assert "Where the debug symbols of /usr/bin/shopd are installed" in unknown(verdict)
 
 
 def test_before_names_are_read_it_says_that_they_are_not_yet(tmp_path: Path) -> None:
     world, loop = server("profile")
     computing(world, loop)
     verdict = judged(world.write(tmp_path / "r"))
-    assert "names of functions are read when a recording has ended" in unknown(verdict)
+    assert "names are read when a recording has ended" in unknown(verdict)
 
 
 @pytest.mark.parametrize(
