@@ -39,7 +39,7 @@ def texts(recording: Recording) -> Iterator[tuple[str, str, str]]:
                 if not re.fullmatch(r"-?\d+(\.\d+)?|None|True|False", value):
                     yield table, name, value
             if "list" in str(rows[name].type):
-                for argument in {a for argv in rows[name].to_pylist() for a in argv or []}:
+                for argument in {a for argv in rows[name].to_pylist() for a in argv or [] if isinstance(a, str)}:
                     yield table, name, argument
 
 
