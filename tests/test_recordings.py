@@ -6,6 +6,7 @@ import pwd
 import re
 import socket
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from santabpf.recording import Recording, verify
 from santabpf.scenarios import all_scenarios, get_scenario
 from santabpf.shipped import shipped
 from santabpf.units import MIB
+from santabpf.verdict import Verdict
 
 ROOM = shipped("recordings")
 RECORDINGS = sorted(path.parent for path in ROOM.glob("*/recording.json"))
@@ -41,6 +43,18 @@ def texts(recording: Recording) -> Iterator[tuple[str, str, str]]:
             if "list" in str(rows[name].type):
                 for argument in {a for argv in rows[name].to_pylist() for a in argv or [] if isinstance(a, str)}:
                     yield table, name, argument
+
+
+@cache
+def verdicts(folder: Path) -> dict[str, Verdict]:
+    """What every scenario says whose tables it has."""
+    recording = sb.open(folder)
+    fit = [name for name, s in all_scenarios().items() if set(s.tables) <= set(recording.tables)]
+    return {verdict.scenario: verdict for verdict in sb.replay(recording, fit).verdicts}
+
+
+def expected(folder: Path) -> str:
+    return str(sb.open(folder).info["drill"]["expected"])
 
 
 def is_synthetic(folder: Path) -> bool:
@@ -74,13 +88,24 @@ def test_each_is_whole(folder: Path) -> None:
 
 @each
 def test_each_gets_the_verdict_that_it_must_and_fires_nothing_else(folder: Path) -> None:
-    recording = sb.open(folder)
-    drill = recording.info["drill"]
-    fit = [name for name, s in all_scenarios().items() if set(s.tables) <= set(recording.tables)]
-    states = {v.scenario: v.state for v in sb.replay(recording, fit).verdicts}
+    drill = sb.open(folder).info["drill"]
+    states = {name: verdict.state for name, verdict in verdicts(folder).items()}
     assert states[drill["scenario"]] == drill["expected"]
     others = {name for name, state in states.items() if state == "fired"} - {drill["scenario"]}
     assert others <= set(drill["also"])
+
+
+@pytest.mark.parametrize("folder", [f for f in RECORDINGS if expected(f) == "fired"], ids=lambda path: path.name)
+def test_each_fault_names_who_did_it_and_who_started_that_and_what_to_do_with_its_own_numbers(folder: Path) -> None:
+    scenario = sb.open(folder).info["drill"]["scenario"]
+    verdict = verdicts(folder)[scenario]
+    assert verdict.culprit is not None
+    facts = ("process", "command", "parent", "cgroup") if scenario != "cpu_steal" else ("text",)  # the host did it
+    assert [fact for fact in facts if getattr(verdict.culprit, fact) in ("", "?", "not known")] == []
+    for told in (*verdict.summary, *verdict.impact, *verdict.next_steps):
+        assert not re.search(r"(?<![$\w])\?", told.text), told.text  # a value that is not known
+    assert any(re.search(r"\d", sentence.text) for sentence in verdict.impact)
+    assert all(step.check and re.search(r"\d", step.text + step.check) for step in verdict.next_steps)
 
 
 @each

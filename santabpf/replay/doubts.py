@@ -19,6 +19,8 @@ from .loss import KINDS
 if TYPE_CHECKING:
     from .judge import Judge
 
+#: The evidence of what was lost.
+LOSS = ("recording_loss",)
 LOSS_EVIDENCE = (
     'SELECT "table", '
     + ", ".join(
@@ -114,9 +116,9 @@ def turned(judge: Judge, tables: set[str], fired: bool) -> Reason:
     step = v.Step(
         "Record again with fewer probes or a larger ring, or only the part that matters (--cgroup, --tree).",
         "The verdict then says that nothing was lost.",
-        ("recording_loss",),
+        LOSS,
     )
-    return Reason(f"{words} were lost, and {what}.", ("recording_loss",), step)
+    return Reason(f"{words} were lost, and {what}.", LOSS, step)
 
 
 def always(judge: Judge) -> list[v.Sentence]:
@@ -153,13 +155,13 @@ def _losses(judge: Judge, tables: Container[str]) -> Iterator[v.Sentence]:
         kinds = [(row[kind], words) for kind, words in _KIND_WORDS.items() if row[kind]]
         if kinds:
             words = ", ".join(f"{count(n)} because {why}" for n, why in kinds)
-            yield v.Sentence(f"Rows of {row['table']} were lost: {words}.", ("recording_loss",))
+            yield v.Sentence(f"Rows of {row['table']} were lost: {words}.", LOSS)
         unknown = [_KIND_WORDS[kind] for kind in KINDS if row[f"{kind}_unknown"]]
         if unknown:
             yield v.Sentence(
                 f"Whether more rows of {row['table']} were lost because {' or because '.join(unknown)} "
                 "can't be told on this kernel.",
-                ("recording_loss",),
+                LOSS,
             )
 
 

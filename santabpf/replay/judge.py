@@ -71,7 +71,7 @@ class Judge:
 
     def _verdict(self, state: v.State, hit: Hit | None, reasons: list[doubts.Reason]) -> v.Verdict:
         unknown, limits = doubts.always(self), doubts.limits(self)
-        told = telling.nothing() if hit is None else telling.tell(self, hit, state, bool(unknown))
+        told = telling.nothing() if hit is None else telling.tell(self, hit, state, unknown)
         return v.Verdict(
             self.scenario.name,
             self.scenario.title,

@@ -44,13 +44,13 @@ class _Pen:
         self.values = values
         self.left_out: set[str] = set()
 
-    def write(self, template: Template, evidence: Iterable[str], **more: Any) -> str:
-        """The text; none where its evidence has no such row."""
+    def write(self, template: Template, evidence: Iterable[str], missing: str = "", **more: Any) -> str:
+        """The text; `missing` where its evidence has no such row."""
         try:
             return template.render({**self.values, **more})
         except NoRow:
             self.left_out.update(evidence)
-            return ""
+            return missing
 
     def said(self, judge: Judge) -> tuple[v.Sentence, ...]:
         """That something was left out, if it was."""
@@ -68,8 +68,8 @@ def nothing() -> Told:
     return Told((), None, None, (), (), (), (), (), _NO_ANSWER)
 
 
-def tell(judge: Judge, hit: Hit, state: v.State, is_doubtful: bool) -> Told:
-    """All words about an incident. is_doubtful: something was lost or not watched. Raises QueryFailed, BadScenario."""
+def tell(judge: Judge, hit: Hit, state: v.State, unknown: list[v.Sentence]) -> Told:
+    """All words about an incident. unknown: what was lost or not watched. Raises QueryFailed, BadScenario."""
     words, fired = judge.scenario.words, state == "fired"
     pen = _Pen(_values(judge, hit, state))
     # words on causes are about an incident, or about its absence; where neither is sure there is nothing to rule out
@@ -77,16 +77,16 @@ def tell(judge: Judge, hit: Hit, state: v.State, is_doubtful: bool) -> Told:
     culprit = None
     if fired:
         on = words.culprit_evidence
-        who = {key: pen.write(template, on) or "not known" for key, template in words.culprit.items()}
+        who = {key: pen.write(template, on, "not known") for key, template in words.culprit.items()}
         culprit = v.Culprit(**who, evidence=on)
     summary = () if state == "cannot_tell" else _sentences(words.fired if fired else words.quiet, pen)
     impact = _sentences(words.impact, pen) if fired else ()
-    unknown = _sentences(words.could_not_tell, pen)
+    not_told = _sentences(words.could_not_tell, pen)
     steps = _steps(judge, pen) if fired else ()
     timeline = _timeline(judge, pen) if fired else ()
-    confidence = _NO_ANSWER if state == "cannot_tell" else _confidence(judge, pen, is_doubtful)
+    confidence = _NO_ANSWER if state == "cannot_tell" else _confidence(judge, pen, unknown)
     detected = _detected(judge, hit)
-    possible += unknown + pen.said(judge)
+    possible += not_told + pen.said(judge)
     return Told(summary, detected, culprit, impact, ruled_out, possible, steps, timeline, confidence)
 
 
@@ -238,7 +238,7 @@ def _steps(judge: Judge, pen: _Pen) -> tuple[v.Step, ...]:
     return tuple(out)
 
 
-def _confidence(judge: Judge, pen: _Pen, is_doubtful: bool) -> v.Confidence:
+def _confidence(judge: Judge, pen: _Pen, unknown: list[v.Sentence]) -> v.Confidence:
     level: Literal["high", "medium", "low"] = "high"
     reasons = []
     for doubt in judge.scenario.words.doubts:
@@ -246,9 +246,14 @@ def _confidence(judge: Judge, pen: _Pen, is_doubtful: bool) -> v.Confidence:
             text = pen.write(doubt.text, doubt.evidence)
             reasons += [text] if text else []
             level = "low" if "low" in (level, doubt.level) else "medium"
-    if is_doubtful and level == "high":
+    if unknown and level == "high":
         level = "medium"
-        reasons.append("Something was lost or not watched; it can't have turned the answer.")
+        if all(sentence.evidence == doubts.LOSS for sentence in unknown):
+            reasons.append("Something was lost; it can't have turned the answer.")
+        elif pen.values["state"] == "fired":
+            reasons.append("Not everything was watched; what was seen is enough to say that it happened.")
+        else:
+            reasons.append("Not everything was watched, as told above; what happened there is not known.")
     if not reasons:
         reasons.append(f"{judge.watched} seconds were watched whole, and nothing was lost.")
     return v.Confidence(level, tuple(reasons))

@@ -26,7 +26,7 @@ def format_value(value: float, unit: str) -> str:
         return format_duration(value)
     if unit == "bytes":
         return format_bytes(value)
-    return count(round(value)) if value == round(value) else f"{value:.3g}"
+    return count(round(value)) if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
 def whole(value: float | None, unit: str) -> int | None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from santabpf.replay.alarms import Machine
+from santabpf.replay.words import format_value
 from santabpf.scenarios import Alarm, Threshold
 from santabpf.units import SECOND
 
@@ -122,3 +123,11 @@ def test_levels_and_incidents_always_agree(
     ]
     assert on == [at for start, end in spans for at in range(start, end)]
     assert all(i.onset_ns < i.raised_ns for i in machine.incidents)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "told"),
+    [(2838.67, "count", "2 839"), (999.4, "count", "999"), (6.178, "count", "6.18"), (7.0, "count", "7")],
+)
+def test_a_number_is_told_as_people_write_it(value: float, unit: str, told: str) -> None:
+    assert format_value(value, unit) == told

@@ -245,6 +245,15 @@ def test_what_was_not_watched_is_said(tmp_path: Path) -> None:
     assert "Nothing is known about any table from 08:00:20.000 to 08:00:25.000: connection_lost" in words(verdict)
     assert "5 of 30 seconds were not watched whole" in words(verdict)
     assert verdict.confidence.level == "medium"
+    assert "what was seen is enough to say that it happened" in verdict.confidence.reasons[0]
+
+
+def test_quiet_with_seconds_that_nobody_watched_does_not_claim_that_nothing_was_in_them(tmp_path: Path) -> None:
+    world = World(30)
+    world.is_blind(20, 25)
+    verdict = judge(world, tmp_path)
+    assert (verdict.state, verdict.confidence.level) == ("quiet", "medium")
+    assert "what happened there is not known" in verdict.confidence.reasons[0]
 
 
 def test_less_than_half_watched_cannot_tell(tmp_path: Path) -> None:
