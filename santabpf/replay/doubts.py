@@ -138,7 +138,8 @@ def always(judge: Judge) -> list[v.Sentence]:
             )
         )
     total, have = (judge.end - judge.start) // SECOND, judge.watched
-    if have < total - 2:  # the first and the last are rarely whole
+    is_there = not any(why_not(judge, table) for table in judge.scenario.tables)
+    if is_there and have < total - 2:  # the first and the last are rarely whole
         out.append(
             v.Sentence(
                 f"{total - have} of {total} seconds were not watched whole; they count as unknown.", coverage(judge)

@@ -84,7 +84,7 @@ class Judge:
             told.impact,
             told.ruled_out,
             (*unknown, *limits, *told.possible),
-            told.steps if state == "fired" else tuple(r.step for r in reasons if r.step is not None),
+            told.steps if state == "fired" else tuple(dict.fromkeys(r.step for r in reasons if r.step is not None)),
             told.timeline,
             told.confidence,
             {p.name: format_value(p.value, p.unit) for p in self.scenario.params},

@@ -76,13 +76,11 @@ def _sections(verdict: Verdict) -> Iterator[tuple[str, list[str]]]:
     if verdict.could_not_tell:
         yield "Could not be told", [visible(s.text) for s in verdict.could_not_tell]
     if verdict.next_steps:
-        yield (
-            "What to do next",
-            [
-                f"{n}. {visible(s.text)}" + (f" To see that it worked: {visible(s.check)}" if s.check else "")
-                for n, s in enumerate(verdict.next_steps, 1)
-            ],
-        )
+        steps: list[str] = []
+        for n, step in enumerate(verdict.next_steps, 1):
+            steps.append(f"{n}. {visible(step.text)}")
+            steps += [f"   To see that it worked: {visible(step.check)}"] if step.check else []
+        yield "What to do next", steps
     yield "Confidence", [f"{verdict.confidence.level}. " + " ".join(visible(r) for r in verdict.confidence.reasons)]
     yield "Digest", [verdict.digest]
 
@@ -100,7 +98,7 @@ def to_markdown(verdict: Verdict) -> str:
     """Headings, lists, and the evidence as tables."""
     lines = [f"# {_STATES[verdict.state]}: {markdown_text(verdict.title)} ({markdown_text(verdict.node)})", ""]
     for section, rows in _sections(verdict):
-        lines += ([f"## {section}", ""] if section else []) + [f"- {markdown_text(row)}" for row in rows] + [""]
+        lines += ([f"## {section}", ""] if section else []) + [f"- {markdown_text(row.lstrip())}" for row in rows] + [""]
     if verdict.evidence:
         lines += ["## Evidence", ""]
     for evidence in verdict.evidence:
