@@ -98,7 +98,8 @@ def to_markdown(verdict: Verdict) -> str:
     """Headings, lists, and the evidence as tables."""
     lines = [f"# {_STATES[verdict.state]}: {markdown_text(verdict.title)} ({markdown_text(verdict.node)})", ""]
     for section, rows in _sections(verdict):
-        lines += ([f"## {section}", ""] if section else []) + [f"- {markdown_text(row.lstrip())}" for row in rows] + [""]
+        lines += [f"## {section}", ""] if section else []
+        lines += [*(f"- {markdown_text(row.lstrip())}" for row in rows), ""]
     if verdict.evidence:
         lines += ["## Evidence", ""]
     for evidence in verdict.evidence:

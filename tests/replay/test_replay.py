@@ -457,7 +457,7 @@ def test_a_byte_that_was_changed_is_told_with_its_file(tmp_path: Path) -> None:
 def test_tables_that_are_missing_are_each_named_and_one_step_brings_them_all(tmp_path: Path) -> None:
     verdict = judge(World(20, probes=("exec", "processes", "process_cpu", "metrics")), tmp_path)
     assert verdict.state == "cannot_tell"
-    assert [table for table in ("exit", "fork", "exec") if f"has no {table} table" in words(verdict)] == ["exit", "fork"]
+    assert {t for t in ("exit", "fork", "exec") if f"has no {t} table" in words(verdict)} == {"exit", "fork"}
     (step,) = verdict.next_steps
     assert "santabpf record NODE --scenario short_lived_jobs" in step.text
     assert "not watched whole" not in words(verdict)
