@@ -59,6 +59,8 @@ KINDS: tuple[str, ...] = (
 DERIVED = ("cgroup", "pod", "container")
 #: struct bpf_stack_build_id: s32 status (1 build id, 2 address), u8 build_id[20], u64 offset or address.
 FRAME_BYTES = 32
+#: The controllers that a column's `tree` may name: version 1 has a hierarchy for each, with ids of its own.
+TREES = ("cpu",)
 UNITS = ("ns", "bytes", "count", "ratio", "id", "none")
 
 
@@ -78,6 +80,7 @@ class Column:
     of: str | None = None  # the column from which this one is made
     level: bool = False  # what stood at that moment: a size, a limit, a length of a queue; a sum of it says nothing
     running: bool = False  # a total since something else began: neither a sum nor a mean of it says anything
+    tree: str = ""  # of cgroup ids: whose hierarchy they are of, where that is not the one that names processes
 
     @cached_property
     def arrow_type(self) -> pa.DataType:
@@ -151,6 +154,11 @@ class Schema:
         """The fields of the C struct, in order: all columns but those that are made from others."""
         return tuple(c for c in self.columns if c.kind not in DERIVED)
 
+    @property
+    def needs_paths(self) -> bool:
+        """Are columns made from cgroup ids?"""
+        return any(column.of for column in self.columns)
+
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:
             if column.name == name:
@@ -183,7 +191,7 @@ class Schema:
         import hashlib
 
         text = ";".join(
-            f"{c.name}:{c.c}:{c.kind}:{c.unknown}:{c.key}:{c.cumulative}{':peak' if c.peak else ''}{c.of or ''}"
+            f"{c.name}:{c.c}:{c.kind}:{c.unknown}:{c.key}:{c.cumulative}{':peak' if c.peak else ''}{c.of or ''}{c.tree}"
             for c in self.columns
         )
         return hashlib.sha256(f"{self.table}|{text}".encode()).hexdigest()[:12]
@@ -333,7 +341,9 @@ def parse_columns(rows: Any, path: Path, where: str, *, c_types: bool) -> tuple[
             name, c, kind, unit, " ".join(description.split()), fields.take("unknown", int, None),
             fields.take("key", bool, False), fields.take("cumulative", bool, False),
             fields.take("peak", bool, False), of, fields.take("level", bool, False),
-            fields.take("running", bool, False),
+            fields.take("running", bool, False), fields.take("tree", str, ""),
         ))
+        if columns[-1].tree and columns[-1].tree not in TREES:
+            raise fields.fail("tree", f"{columns[-1].tree!r} is unknown; {nearest(columns[-1].tree, TREES)}")
         fields.done()
     return tuple(columns)

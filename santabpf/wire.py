@@ -13,9 +13,10 @@
 
 All little-endian. Payloads: HELLO, TICK, TROUBLE and BYE are JSON objects; RING is ring-buffer bytes as they lay
 there (8-byte record headers included, one fixed record size); MAP is rows of key and per-CPU values, or, with table 0,
-of cgroups: u64 id, 768 bytes of names, the leaf first, each ended by NUL, u32 how many, u32 1, or 2 where the upper
-ones are missing; PROC is files (see pack_files), of which one with table 65535 is perf records of mapped files
-(elf/mappings.py). After a bad frame nothing can be trusted: the reader raises BadFrame and the stream ends there.
+of cgroups: u64 id (its highest bit says that it is one of the cpu controller's hierarchy), 768 bytes of names, the
+leaf first, each ended by NUL, u32 how many, u32 1, or 2 where the upper ones are missing; PROC is files (see
+pack_files), of which one with table 65535 is perf records of mapped files (elf/mappings.py). After a bad frame nothing
+can be trusted: the reader raises BadFrame and the stream ends there.
 """
 
 from __future__ import annotations

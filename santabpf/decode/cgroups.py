@@ -7,6 +7,7 @@ of its first record closes, also when neither it nor its processes are there any
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ _ROW = np.dtype([("id", "<u8"), ("names", f"V{NAMES_BYTES}"), ("depth", "<u4"), 
 #: What stands before a path whose upper parts did not fit.
 CUT = "..."
 _NOTHING = Belongs(None, None)
+#: In the ids of cgroups that are not of the hierarchy that names processes; in those of the kernel it is never set.
+TREE_BITS = {"": 0, "cpu": 1 << 63}
 
 
 class Cgroups:
@@ -47,8 +50,8 @@ class Cgroups:
             top = "" if state == _WHOLE else CUT
             self._paths[number] = top + "/" + "/".join(text(part) for part in reversed(parts))
 
-    def columns(self, schema: Schema, fields: Values) -> dict[str, pa.Array]:
-        """The columns of this table that are made from cgroup ids. fields: the C records."""
+    def columns(self, schema: Schema, fields: Values | Mapping[str, Values]) -> dict[str, pa.Array]:
+        """The columns of this table that are made from cgroup ids. fields: the C records, or columns of ids."""
         out: dict[str, pa.Array] = {}
         known: dict[str, tuple[list[Any], pa.Array]] = {}
         for column in schema.columns:
@@ -56,7 +59,8 @@ class Cgroups:
                 continue
             if column.of not in known:
                 ids, places = np.unique(np.ascontiguousarray(fields[column.of]).view(np.uint64), return_inverse=True)
-                known[column.of] = [self._paths.get(number) for number in ids.tolist()], pa.array(places)
+                tree = TREE_BITS[schema[column.of].tree]
+                known[column.of] = [self._paths.get(number | tree) for number in ids.tolist()], pa.array(places)
             paths, at = known[column.of]
             told = [belongs(path) if path else _NOTHING for path in paths]
             values = {"cgroup": paths, "pod": [t.pod_id for t in told], "container": [t.container_id for t in told]}

@@ -34,7 +34,6 @@ class RingTable:
             )
         if -record_bytes % 8:
             self._dtype = np.dtype([*fields, ("_pad", f"V{-record_bytes % 8}")])
-        self.needs_paths = any(column.of for column in schema.columns)
         self.schema, self._record_bytes, self._selfcheck = schema, record_bytes, selfcheck
 
     def check(self, payload: bytes) -> int:

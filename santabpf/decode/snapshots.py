@@ -16,6 +16,7 @@ from ..probes import Probe, Table
 from ..probes.procfs import Facts, Rows
 from ..schema import Column
 from ..wire import BadFrame, unpack_files
+from .cgroups import Cgroups
 from .columns import INT64_MAX, Stats, Values, as_read, numpy_field, record_batch, to_arrow
 from .times import Clock, Readings, Span
 
@@ -60,6 +61,13 @@ class MapTable:
             else:
                 self._seen.pop(key, None)
         return self._batch(grown, span, clock, stats) if grown else None
+
+    def named(self, rows: pa.RecordBatch, cgroups: Cgroups) -> pa.RecordBatch:
+        """The rows with the columns that are made from their cgroup ids, which read() leaves empty."""
+        schema = self.table.schema
+        ids = {c.of: rows[c.of].fill_null(0).to_numpy(zero_copy_only=False) for c in schema.columns if c.of}
+        arrays = dict(zip(rows.schema.names, rows.columns, strict=True))
+        return record_batch(schema, arrays | cgroups.columns(schema, ids), rows.num_rows)
 
     def _entries(self, payload: bytes, copies: int) -> Values:
         entry = np.dtype([("key", f"V{_padded(self._keys.itemsize)}"), ("values", self._padded_values, (copies,))])

@@ -33,7 +33,7 @@ from .times import Clock, Readings
 
 #: Raw bytes of one ring that wait to become a batch.
 KEEP_BYTES = 4 << 20
-#: The same, where a column waits for the paths of cgroups, which come once a second.
+#: The same, where a column waits for the paths of cgroups, which come once a second; and of all maps together.
 KEEP_BYTES_FOR_PATHS = 64 << 20
 KEEP_TROUBLES = 1000
 
@@ -72,6 +72,7 @@ class Decoder:
         self._tables = {table["id"]: _planned(probe, table) for probe in plan["probes"] for table in probe["tables"]}
         self._reader = wire.Reader()
         self._waiting: dict[int, bytearray] = {}
+        self._unnamed: list[tuple[MapTable, pa.RecordBatch]] = []
         self._cgroups = Cgroups()
         self._own: dict[str, list[Row]] = {name: [] for name in ("loss", "gaps", "clock", "receipt", "coverage")}
         self._mapped = plan.get("mappings") is True
@@ -146,6 +147,7 @@ class Decoder:
         elif self._coverage is None:
             raise BadFrame(f"frame {frame.seq}: a {wire.KINDS[frame.kind]} came before the hello")
         elif frame.kind == wire.TICK:
+            self._name()
             self._tick(frame.json(), self._coverage)
         elif frame.kind == wire.PROC and frame.table == wire.MAPPED:
             self._take_mappings(frame)
@@ -197,7 +199,7 @@ class Decoder:
             if reader.check(frame.payload):
                 waiting = self._waiting.setdefault(frame.table, bytearray())
                 waiting += frame.payload
-                if len(waiting) > (KEEP_BYTES_FOR_PATHS if reader.needs_paths else KEEP_BYTES):
+                if len(waiting) > (KEEP_BYTES_FOR_PATHS if planned.table.schema.needs_paths else KEEP_BYTES):
                     self._flush(frame.table)
             coverage.advance(name, utc_ns)
             return
@@ -206,7 +208,11 @@ class Decoder:
             rows = reader.read(frame.payload, utc_ns, self._cpus, self._clock, self.stats)
         else:
             rows = reader.read(frame.payload, utc_ns, self._facts)
-        if rows is not None:
+        if rows is not None and isinstance(reader, MapTable) and planned.table.schema.needs_paths:
+            self._unnamed.append((reader, rows))
+            if sum(rows.nbytes for _, rows in self._unnamed) > KEEP_BYTES_FOR_PATHS:
+                self._name()
+        elif rows is not None:
             self._emit(name, rows)
         if first:
             coverage.since(name, utc_ns)
@@ -266,6 +272,7 @@ class Decoder:
         if reason:
             gap = {"ts_ns": self._coverage.known_until_ns, "reason": reason, "detail": text(detail)}
             self._own["gaps"].append(gap)
+        self._name()
         self._flush()
         self._own["coverage"] += self._coverage.finish()
         self._flush_own()
@@ -276,6 +283,12 @@ class Decoder:
             waiting, planned = self._waiting.pop(number), self._tables[number]
             assert isinstance(planned.reader, RingTable)
             self._emit(planned.table.name, planned.reader.decode(waiting, self._clock, self.stats, self._cgroups))
+
+    def _name(self) -> None:
+        """Give the rows of maps the paths of their cgroups, which come after them and before the tick."""
+        for reader, rows in self._unnamed:
+            self._emit(reader.table.name, reader.named(rows, self._cgroups))
+        self._unnamed.clear()
 
     def _emit(self, table: str, rows: pa.RecordBatch) -> None:
         assert self._coverage is not None

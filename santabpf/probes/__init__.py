@@ -227,8 +227,8 @@ def _table(name: str, row: object, path: Path) -> Table:
         fields.take("snapshot", bool, False) if source == "map" else False,
     )
     fields.done()
-    if source != "ring" and any(c.of for c in columns):
-        raise fields.fail("columns", "only a ring's table has columns that are made `of` another one")
+    if source == "proc" and table.schema.needs_paths:
+        raise fields.fail("columns", "only the tables of programs have columns that are made `of` another one")
     if source == "ring":
         _check_ring(table, fields)
     if source == "map":

@@ -11,6 +11,7 @@
 #define CGROUP_DEPTH 12 /* how far up a cgroup is followed */
 #define PATH_WHOLE 1
 #define PATH_CUT 2 /* deeper than that, or too long: its upper parts are missing */
+#define CPU_TREE (1ULL << 63) /* marks ids of the cpu controller's hierarchy; version 1 has ids of its own in each */
 #define STACK_UNREADABLE 1 /* in the place of the first kernel address: null in the table, where all zero is empty */
 #define FRAMES_UNREADABLE -1 /* so too, as the status of the first user frame */
 
@@ -19,7 +20,7 @@ BPF_TABLE("extern", u32, u64, santa_armed, 1);
 /* The process ids in a tree scope, each with the start of its leader. */
 BPF_TABLE("extern", u32, u64, santa_tree, SANTA_TREE_ENTRIES);
 
-/* The path of each cgroup that was met, by its kernfs id: its names, each with its NUL, the leaf first. */
+/* The path of each cgroup that was met, by its kernfs id (| CPU_TREE): its names, each with its NUL, the leaf first. */
 struct santa_cgroup {
 	char names[768];
 	u32 depth;
@@ -85,17 +86,17 @@ static __always_inline u64 cgroup_id(u64 node) { return node ? read_u64(node + O
  * The id of this cgroup. Whoever meets it first writes its path down, so that every record needs only the id, and the
  * path is known though the cgroup is gone before anybody could look. Ids are never used twice while a kernel runs.
  */
-static __always_inline u64 note_cgroup(u64 node)
+static __always_inline u64 note_cgroup_of(u64 tree, u64 node)
 {
-	u64 id = cgroup_id(node), at = 0;
+	u64 id = cgroup_id(node), key = id | tree, at = 0;
 	u32 slot = 0;
-	if (!id || santa_cgroups.lookup(&id))
+	if (!id || santa_cgroups.lookup(&key))
 		return id;
 	struct santa_cgroup *none = santa_no_cgroup.lookup(&slot);
 	if (!none)
 		return id;
-	int failed = santa_cgroups.insert(&id, none);
-	struct santa_cgroup *found = failed ? 0 : santa_cgroups.lookup(&id);
+	int failed = santa_cgroups.insert(&key, none);
+	struct santa_cgroup *found = failed ? 0 : santa_cgroups.lookup(&key);
 	slot = failed != 0;
 	u64 *met = santa_cgroups_met.lookup(&slot);
 	if (met && failed != -17) /* EEXIST: another CPU was faster */
@@ -126,24 +127,7 @@ static __always_inline u64 note_cgroup(u64 node)
 	return id;
 }
 
-/* "parent/leaf" into 160 bytes: of the parent's name at most 71 bytes, of the leaf's at most 87. */
-static __always_inline void cgroup_name(char *to, u64 node)
-{
-	if (!node)
-		return;
-	u64 parent = read_u64(node + OFF_KN_PARENT);
-	u64 at = 0;
-	if (parent) {
-		long n = bpf_probe_read_kernel_str(to, 72, (void *)read_u64(parent + OFF_KN_NAME));
-		if (n > 0)
-			at = (n - 1) & 127;
-	}
-	if (at > 71)
-		return;
-	to[at] = '/';
-	if (parent)
-		bpf_probe_read_kernel_str(to + at + 1, 88, (void *)read_u64(node + OFF_KN_NAME));
-}
+static __always_inline u64 note_cgroup(u64 node) { return note_cgroup_of(0, node); }
 
 static __always_inline int is_in_tree(u32 tgid)
 {

@@ -68,7 +68,7 @@ def share(recording: Recording | str | Path, out: str | Path, labels: Mapping[st
                     rows = _relabel_gaps(rows, names)
                 if info["scope"] and "prev_comm" in rows.column_names:
                     rows = _without_strangers(rows)
-                if (info["scope"] or {}).get("cgroup") and "cgroup" in rows.column_names:
+                if (info["scope"] or {}).get("cgroup"):
                     rows = _within(rows, info["scope"]["cgroup"])
                 for batch in rows.to_batches():
                     writer.append(names[part.node], name, batch)
@@ -95,10 +95,11 @@ def _relabel_gaps(rows: Any, labels: Mapping[str, str]) -> Any:
 def _within(rows: Any, scope: str) -> Any:
     """Whole paths of cgroups from the parent of the scope's cgroup on; null where one is no part of it.
 
-    Rows about such a cgroup, and not about a process, are left out. What lies above a scope says where this machine
-    keeps its cgroups, and nothing about what was recorded.
+    Rows about such a cgroup alone, and not about a process, are left out. What lies above a scope says where this
+    machine keeps its cgroups, and nothing about what was recorded.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     top = "/" + "/".join(scope.strip("/").split("/")[-2:])
 
@@ -107,12 +108,12 @@ def _within(rows: Any, scope: str) -> Any:
             return path
         return path[path.index(top) :] if top in path else None
 
-    paths = list(map(cut, rows["cgroup"].to_pylist()))
-    at = rows.schema.get_field_index("cgroup")
-    whole = rows.set_column(at, rows.schema.field(at), pa.array(paths, pa.string()))
-    if {"tgid", "ptgid"} & set(rows.column_names):
-        return whole
-    return whole.filter(pa.array([path is not None for path in paths], pa.bool_()))
+    for at, field in enumerate(rows.schema):
+        if field.name in ("cgroup", "limited_cgroup"):
+            rows = rows.set_column(at, field, pa.array(map(cut, rows.column(at).to_pylist()), pa.string()))
+    if "cgroup" not in rows.column_names or {"tgid", "ptgid"} & set(rows.column_names):
+        return rows
+    return rows.filter(pc.is_valid(rows["cgroup"]))
 
 
 def _without_strangers(rows: Any) -> Any:

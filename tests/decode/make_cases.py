@@ -69,6 +69,8 @@ def capture(probe: Probe) -> dict[str, Any]:
     hello = _hello(next(f for f in frames if f.kind == wire.HELLO).json())
     kept = [kept for table in chosen["probes"][0]["tables"] for kept in _kept(table, frames, hello["possible_cpus"])]
     assert kept, "the plant left nothing"
+    if any(table.schema.needs_paths for table in probe.tables):
+        kept += [_frame(f, f.payload) for f in frames if f.kind == wire.MAP and f.table == wire.CGROUPS]
     case = {"spec": spec, "hello": hello, "frames": kept}
     return {**case, "rows": json.loads(json.dumps(decoded(case, chosen)))}
 

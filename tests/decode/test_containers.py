@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from streams import CPUS, Elf, decode, plan, table
 
+from santabpf import wire
 from santabpf.decode.cgroups import NAMES_BYTES, Cgroups
 from santabpf.probes import containers
 from santabpf.probes.containers import belongs
@@ -87,6 +89,35 @@ def test_ids_become_paths_pods_and_containers_and_unknown_ones_nothing() -> None
         "pod_id": [None] * 6,
         "container_id": [ID, None, None, ID, None, None],
     }  # fmt: skip
+
+
+def test_ids_of_the_cpu_controllers_hierarchy_are_no_ids_of_the_one_that_names_processes() -> None:
+    cgroups = Cgroups()
+    cgroups.take(row(7, b"naming") + row(7 | 1 << 63, b"limited"))
+    schema = table_schema("throttle")
+    records = np.zeros(1, schema.dtype())
+    records["cgroup_id"] = records["limited_cgroup_id"] = 7
+    told = cgroups.columns(schema, records)
+    assert (told["cgroup"].to_pylist(), told["limited_cgroup"].to_pylist()) == (["/limited"], ["/limited"])
+    assert columns(cgroups, 7)["cgroup"] == ["/naming"]
+
+
+def test_rows_of_a_map_get_the_path_that_comes_after_them_and_before_the_tick() -> None:
+    def reading(times: int) -> bytes:
+        key = struct.pack("<QQi12s16s", 1, 7, 42, b"memcg", b"reader")
+        return key + struct.pack("<QQQ", times, 0, 0) + bytes(24 * (CPUS - 1))
+
+    elf = Elf()
+    stream = elf.hello() + elf.frame(wire.MAP, b"", 1) + elf.frame(wire.MAP, reading(2), 1, 1.0)
+    stream += elf.frame(wire.MAP, row(7, f"docker-{ID}.scope".encode())) + elf.tick(1.0)
+    stream += elf.frame(wire.MAP, reading(5), 1, 2.0) + elf.tick(2.0) + elf.bye()
+    decoder, batches = decode(plan("reclaim"), stream)
+    rows = table(batches, "reclaim")
+    assert decoder.ended is None
+    assert [(r["times"], r["cgroup"], r["container_id"]) for r in rows] == [
+        (2, f"/docker-{ID}.scope", ID),
+        (3, f"/docker-{ID}.scope", ID),
+    ]
 
 
 def test_a_name_that_is_no_text_is_spelt_out() -> None:

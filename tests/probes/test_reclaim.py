@@ -83,13 +83,12 @@ def test_what_a_limited_reader_freed_is_what_left_the_page_cache(cgroup: Path, u
         assert child.wait() == 0
         elf.finish()
         loss = elf.json_of(wire.TICK)[-1]["loss"]
-        reclaims = last_rows(elf, "reclaim", 208, 3)
+        reclaims = last_rows(elf, "reclaim", 48, 3)
         caches = last_rows(elf, "page_cache", 24, 4)
     assert not any(loss["reclaim"].values())
     mine = [(k, v) for k, v in reclaims if struct.unpack_from("<i", k, 16)[0] == child.pid]
     ((key, (times, spent_ns, freed)),) = [(k, v) for k, v in mine if k[20:32].rstrip(b"\0") == b"memcg"]
-    assert key[32:48].rstrip(b"\0") == b"python3"
-    assert key[48:].rstrip(b"\0").endswith(cgroup.name.encode())
+    assert key[32:].rstrip(b"\0") == b"python3"
     assert times > 23
     assert 0 < spent_ns < 60e9
     of_child = [v for k, v in caches if struct.unpack_from("<i", k, 8)[0] == child.pid]
@@ -108,7 +107,7 @@ def test_compacting_the_node_is_one_compaction_for_each_zone() -> None:
         elf.read(0.2)
         Path("/proc/sys/vm/compact_memory").write_text("1")
         elf.finish()
-        rows = last_rows(elf, "reclaim", 208, 3)
+        rows = last_rows(elf, "reclaim", 48, 3)
     mine = [v for k, v in rows if struct.unpack_from("<i", k, 16)[0] == os.getpid() and k[20:30] == b"compaction"]
     assert sum(v[0] for v in mine) == populated
     assert sum(v[1] for v in mine) > 0

@@ -110,18 +110,21 @@ def test_a_copy_of_a_scoped_recording_names_no_thread_from_outside(
 
 
 def test_where_a_machine_keeps_its_cgroups_is_not_told(tmp_path: Path) -> None:
-    probes = {name: {"params": {}, "state": "on", "why": None} for name in ("exec", "cgroup_metrics")}
+    probes = {name: {"params": {}, "state": "on", "why": None} for name in ("exec", "throttle", "cgroup_metrics")}
     scope = {"cgroup": "/sys/fs/cgroup/memory/acme/tenant-7/santabpf-drill-5/jobs"}
     paths = ["/acme/tenant-7/santabpf-drill-5/jobs/one", "/acme/tenant-7", None]
     with Writer(tmp_path / "acme", info={"probes": probes, "scope": scope}) as writer:
         writer.add_node("local", {"cpus": 2})
-        for table in ("exec", "cgroup_metrics"):
+        for table in ("exec", "throttle", "throttle_sum", "cgroup_metrics"):
             rows = [{"ts_ns": T0 + at, "cgroup": path} for at, path in enumerate(paths)]
+            rows = [row | {"limited_cgroup": row["cgroup"]} for row in rows] if table == "throttle" else rows
             writer.append("local", table, batch(table, rows))
     made = share(tmp_path / "acme", tmp_path / "public")
     assert made["exec"].arrow(["cgroup"])["cgroup"].to_pylist() == ["/santabpf-drill-5/jobs/one", None, None]
-    assert made["cgroup_metrics"].arrow(["cgroup"])["cgroup"].to_pylist() == ["/santabpf-drill-5/jobs/one"]
-    assert "acme" not in str(made["exec"].arrow().to_pylist())
+    assert made["throttle"].arrow(["limited_cgroup"])["limited_cgroup"].to_pylist()[1:] == [None, None]
+    for table in ("cgroup_metrics", "throttle_sum"):
+        assert made[table].arrow(["cgroup"])["cgroup"].to_pylist() == ["/santabpf-drill-5/jobs/one"]
+    assert not any("acme" in str(made[table].arrow().to_pylist()) for table in probes)
 
 
 def test_a_table_of_cgroups_without_rows_stays_one(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_what_lies_in_the_folder_is_what_is_told(what: str, detail: str, told: s
         "ts_ns": START + 8 * S + MS // 2, "start_ns": job.start_ns, "pstart_ns": server.start_ns,
         "tgid": job.tgid, "tid": job.tgid, "ptgid": server.tgid, "uid": 65534, "euid": 65534,
         "action": "exec_temporary", "comm": job.comm, "pcomm": server.comm,
-        "what": what, "detail": detail, "cgroup": "system.slice/x.service",
+        "what": what, "detail": detail, "cgroup": "/system.slice/x.service",
     })  # fmt: skip
     (verdict,) = replay(world.write(tmp_path / "r"), [SCENARIO]).verdicts
     assert verdict.state == "fired"

@@ -194,10 +194,10 @@ static __always_inline int step_ends(u32 step, u32 result)
 	if (!r)
 		return 0;
 	u64 task = bpf_get_current_task();
-	u64 parent = task_parent(task), group = task_cgroup(task), cred = read_u64(task + OFF_TASK_CRED);
+	u64 parent = task_parent(task), cred = read_u64(task + OFF_TASK_CRED);
 	r->start_ns = task_start(task);
 	r->pstart_ns = task_start(parent);
-	r->cgroup_id = cgroup_id(group);
+	r->cgroup_id = note_cgroup(task_cgroup(task));
 	r->took_ns = r->ts_ns - call.since;
 	r->tgid = task_tgid(task);
 	r->ptgid = task_tgid(parent);
@@ -214,7 +214,6 @@ static __always_inline int step_ends(u32 step, u32 result)
 	if (talk)
 		put_talk(r, talk);
 	put_peer(r);
-	cgroup_name(r->cgroup, group);
 	put_result(r->result_name, result); /* last: it has many ways, and the verifier walks what follows for each */
 	auth_submit(r);
 	return 0;

@@ -27,10 +27,10 @@ static __always_inline int end(u32 kind, u64 pages)
 		return 0;
 	u64 spent = bpf_ktime_get_ns() - *since;
 	reclaim_since.delete(&who);
-	u64 task = bpf_get_current_task(), group = task_cgroup(task);
+	u64 task = bpf_get_current_task();
 	struct reclaim_key key = {};
 	key.start_ns = task_start(task);
-	key.cgroup_id = cgroup_id(group);
+	key.cgroup_id = note_cgroup(task_cgroup(task));
 	key.tgid = task_tgid(task);
 	if (kind == DIRECT)
 		__builtin_memcpy(key.kind, "direct", 7);
@@ -39,7 +39,6 @@ static __always_inline int end(u32 kind, u64 pages)
 	else
 		__builtin_memcpy(key.kind, "compaction", 11);
 	bpf_get_current_comm(key.comm, sizeof(key.comm));
-	cgroup_name(key.cgroup, group);
 	struct reclaim_value *value = reclaim_at(&key);
 	if (value) {
 		value->times++;

@@ -289,10 +289,10 @@ static __always_inline struct security_record *new_row(u64 task, u32 uid, u32 eu
 	struct security_record *r = security_reserve();
 	if (!r)
 		return 0;
-	u64 parent = task_parent(task), group = task_cgroup(task);
+	u64 parent = task_parent(task);
 	r->start_ns = task_start(task);
 	r->pstart_ns = task_start(parent);
-	r->cgroup_id = cgroup_id(group);
+	r->cgroup_id = note_cgroup(task_cgroup(task));
 	r->flags = r->value = NOTHING;
 	r->tgid = task_tgid(task);
 	r->tid = task_tid(task);
@@ -303,7 +303,6 @@ static __always_inline struct security_record *new_row(u64 task, u32 uid, u32 eu
 	r->fd = NOTHING;
 	task_comm(r->comm, task);
 	task_comm(r->pcomm, parent);
-	cgroup_name(r->cgroup, group);
 	return r;
 }
 
@@ -702,10 +701,10 @@ static __always_inline int file_row(u32 what, struct risky_call *call, long resu
 	if (!r)
 		return 0;
 	u64 task = bpf_get_current_task();
-	u64 parent = task_parent(task), group = task_cgroup(task);
+	u64 parent = task_parent(task);
 	r->start_ns = task_start(task);
 	r->pstart_ns = task_start(parent);
-	r->cgroup_id = cgroup_id(group);
+	r->cgroup_id = note_cgroup(task_cgroup(task));
 	r->tgid = task_tgid(task);
 	r->tid = task_tid(task);
 	r->ptgid = task_tgid(parent);
@@ -720,7 +719,6 @@ static __always_inline int file_row(u32 what, struct risky_call *call, long resu
 	bpf_probe_read_kernel_str(r->path, sizeof(r->path), path->text);
 	if (other)
 		bpf_probe_read_kernel_str(r->other_path, sizeof(r->other_path), other->text);
-	cgroup_name(r->cgroup, group);
 	security_files_submit(r);
 	return 0;
 }

@@ -9,8 +9,6 @@
 
 /* Thread -> since when it is throttled; the lowest bit says that the CPU went idle. */
 BPF_HASH(throttle_since, u32, u64, 32768);
-/* Too large for the stack; nothing else runs on a CPU while it switches. */
-BPF_PERCPU_ARRAY(throttle_scratch, struct throttle_sum_key, 1);
 
 /* The group of the cpu controller that the scheduler sees, whatever the cgroup version. */
 static __always_inline u64 group_node(u64 group)
@@ -53,24 +51,18 @@ static __always_inline void begins(u64 prev, u64 cpu_went_idle)
 		santa_count(THROTTLE_MAP_FULL);
 }
 
-static __always_inline void add_up(u64 task, u64 node, u64 wait)
+static __always_inline void add_up(u64 task, u64 cgroup, u64 wait)
 {
-	u32 slot = 0;
-	struct throttle_sum_key *key = throttle_scratch.lookup(&slot);
-	if (!key)
-		return;
-	__builtin_memset(key, 0, sizeof(*key));
-	key->cgroup_id = cgroup_id(node);
-	task_comm(key->comm, task);
-	cgroup_name(key->cgroup, node);
-	struct throttle_sum_value *sum = throttle_sum_at(key);
+	struct throttle_sum_key key = {.cgroup_id = cgroup};
+	task_comm(key.comm, task);
+	struct throttle_sum_value *sum = throttle_sum_at(&key);
 	if (sum) {
 		sum->waits++;
 		sum->wait_sum_ns += wait;
 	}
 }
 
-static __always_inline void report_wait(u64 task, u64 group, u64 node, u64 wait, u8 cpu_went_idle)
+static __always_inline void report_wait(u64 task, u64 group, u64 cgroup, u64 wait, u8 cpu_went_idle)
 {
 	struct throttle_record *r = throttle_reserve();
 	if (!r)
@@ -78,22 +70,19 @@ static __always_inline void report_wait(u64 task, u64 group, u64 node, u64 wait,
 	u64 limited = limited_group(group);
 	if (!limited) /* the limit has just been lifted */
 		limited = group;
-	u64 limited_node = group_node(limited);
 	r->start_ns = task_start(task);
 	r->wait_ns = wait;
 	r->quota_ns = read_u64(limited + OFF_GROUP_QUOTA);
 	r->period_ns = read_u64(limited + OFF_GROUP_PERIOD);
 	r->group_throttled_ns = read_u64(limited + OFF_GROUP_THROTTLED_NS);
 	r->group_throttled = read_u32(limited + OFF_GROUP_THROTTLED);
-	r->cgroup_id = cgroup_id(node);
-	r->limited_cgroup_id = cgroup_id(limited_node);
+	r->cgroup_id = cgroup;
+	r->limited_cgroup_id = note_cgroup_of(CPU_TREE, group_node(limited));
 	r->tgid = task_tgid(task);
 	r->tid = task_tid(task);
 	r->cpu = bpf_get_smp_processor_id();
 	r->cpu_went_idle = cpu_went_idle;
 	task_comm(r->comm, task);
-	cgroup_name(r->cgroup, node);
-	cgroup_name(r->limited_cgroup, limited_node);
 	throttle_submit(r);
 }
 
@@ -117,9 +106,9 @@ RAW_TRACEPOINT_PROBE(sched_switch)
 	throttle_since.delete(&tid);
 	u64 wait = bpf_ktime_get_ns() - (began & ~1ULL);
 	u64 group = read_u64(next + OFF_TASK_GROUP);
-	u64 node = group_node(group);
-	add_up(next, node, wait);
+	u64 cgroup = note_cgroup_of(CPU_TREE, group_node(group));
+	add_up(next, cgroup, wait);
 	if (wait >= MIN_WAIT_NS)
-		report_wait(next, group, node, wait, began & 1);
+		report_wait(next, group, cgroup, wait, began & 1);
 	return 0;
 }

@@ -29,6 +29,7 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     for r in [*denied, *allowed]:
         assert r["start_ns"]
         assert r["took_ns"] > 0
+        assert r["cgroup"] == facts["cgroup"]
         assert (r["comm"], r["pcomm"]) == ("python3", "python3")
     if facts["sshd"]:
         _check_sshd([r for r in rows if r["ptgid"] == facts["sshd"]["pid"]], facts["sshd"])

@@ -40,6 +40,7 @@ def check(table: Callable[[str], pa.Table], facts: Row) -> None:
             assert r["ptgid"]
             assert r["uid"] == r["euid"] or r["action"] == "exec_setuid"
             assert r["comm"]
+            assert r["cgroup"] == facts["cgroup"]
             assert r["pcomm"] == "python3"
 
 

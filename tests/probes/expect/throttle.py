@@ -1,4 +1,4 @@
-"""Each planted period is one wait, and together they are as long as cpu.stat says."""
+"""Each planted period is one wait, and together they are as long as cpu.stat says. Its cgroup is gone."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
             facts["quota_ns"],
             facts["period_ns"],
         )
-        assert row["cgroup"].rpartition("/")[2] == row["limited_cgroup"].rpartition("/")[2] == facts["group"]
+        assert (row["cgroup"], row["limited_cgroup"]) == (facts["cgroup"], facts["cgroup"])
+        assert (row["container_id"], row["pod_id"]) == (facts["container_id"], None)
     assert rows[-1]["group_throttled_ns"] // 1000 == facts["throttled_ns"] // 1000  # version 2 tells µs
     sums = [row for row in table("throttle_sum").to_pylist() if row["cgroup_id"] == facts["cgroup_id"]]
+    assert {(r["cgroup"], r["container_id"]) for r in sums} == {(facts["cgroup"], facts["container_id"])}
     assert sum(r["waits"] for r in sums) == 23
     assert waited <= sum(r["wait_sum_ns"] for r in sums) < 1.01 * waited

@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+import own_cgroup
+
 PLANTED = 23
 WRONG = 5
 LOGIN, LOGIN_UID, PASSWORD = "santa-planted", 64124, "right-one"
@@ -177,6 +179,7 @@ def main():
         steps = ["authenticate", "acct_mgmt", "open_session", "close_session", "chauthtok"]
         out["allowed"] = child(ask, f"{folder}/services", "santa-allow", steps, 0)
         out["sshd"] = at_an_sshd(folder)
+        out["cgroup"] = own_cgroup.shown(own_cgroup.own())[1]
         print(json.dumps(out))
     finally:
         shutil.rmtree(folder)

@@ -23,24 +23,27 @@ def own(controller=None):
     wanted = named_by() if controller is None else controller
     path = next(path for _, names, path in lines() if wanted in names.split(","))
     folder = os.path.join(ROOT, wanted, path.lstrip("/")) if wanted else ROOT + path
-    return folder if os.path.isdir(folder) else os.path.join(ROOT, wanted)
+    return (folder if os.path.isdir(folder) else os.path.join(ROOT, wanted)).rstrip("/")
 
 
-def shown(folder):
-    """(cgroup_id, cgroup) as recordings have them: the kernfs id, and the path from the root of the hierarchy."""
-    root = os.path.join(ROOT, named_by()).rstrip("/")
+def shown(folder, controller=None):
+    """(cgroup_id, cgroup) as recordings have them: the kernfs id, and the path from the root of the hierarchy.
+
+    Of which controller's hierarchy, matters in version 1; by default of the one that names processes.
+    """
+    root = os.path.join(ROOT, named_by() if controller is None else controller).rstrip("/")
     return os.stat(folder).st_ino, folder[len(root) :] or "/"
 
 
 @contextlib.contextmanager
-def made(controller):
+def made(controller, name=None):
     """A new, empty group of that controller, removed at the end: below ours in version 1, below the root in 2."""
     is_v1 = any(controller in names.split(",") for _, names, _ in lines())
     parent = own(controller) if is_v1 else ROOT
     if not is_v1:
         with open(ROOT + "/cgroup.subtree_control", "w") as stream:
             stream.write("+" + controller)
-    folder = "%s/santa-%s-%d" % (parent, controller, os.getpid())
+    folder = "%s/%s" % (parent, name or "santa-%s-%d" % (controller, os.getpid()))
     os.mkdir(folder)
     try:
         yield folder, is_v1

@@ -40,9 +40,11 @@ try:
         stream.flush()
         os.fsync(stream.fileno())
         forget(stream.fileno())
-    with own_cgroup.made("memory") as (folder, is_v1):
+    container = "%064x" % os.getpid()
+    with own_cgroup.made("memory", "docker-%s.scope" % container) as (folder, is_v1):
         own_cgroup.put(folder, "memory.limit_in_bytes" if is_v1 else "memory.max", LIMIT_BYTES)
-        facts = {"reader": read_twice(folder, home + "/private"), "group": os.path.basename(folder)}
+        facts = {"reader": read_twice(folder, home + "/private"), "container_id": container}
+        facts["cgroup_id"], facts["cgroup"] = own_cgroup.shown(folder)
         own_cgroup.put(folder, "memory.force_empty", 0) if is_v1 else None
 finally:
     shutil.rmtree(home)

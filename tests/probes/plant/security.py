@@ -18,6 +18,8 @@ import struct
 import sys
 import tempfile
 
+import own_cgroup
+
 PLANTED = 23
 NOBODY = 65534
 CLONE_NEWNS, CLONE_NEWUTS = 0x00020000, 0x04000000
@@ -396,6 +398,7 @@ def plant(folder):
     put("capability_denied", child(as_nobody, nicer))
     put("capability_granted", out["chroot"]["tgids"])
     put("capability_noise", child(as_nobody, rename_host))
+    out["cgroup"] = own_cgroup.shown(own_cgroup.own())[1]
     return out
 
 

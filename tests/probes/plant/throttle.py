@@ -30,7 +30,8 @@ def burn(folder):
     return pid
 
 
-with own_cgroup.made("cpu") as (folder, is_v1):
+CONTAINER = "%064x" % os.getpid()
+with own_cgroup.made("cpu", "docker-%s.scope" % CONTAINER) as (folder, is_v1):
     if is_v1:
         settings = {"cpu.shares": 262144, "cpu.cfs_period_us": PERIOD_US, "cpu.cfs_quota_us": QUOTA_US}
     else:
@@ -40,7 +41,7 @@ with own_cgroup.made("cpu") as (folder, is_v1):
     facts = {"planted": burn(folder), "periods": stat(folder)["nr_throttled"]}
     said = stat(folder)
     facts["throttled_ns"] = said["throttled_time"] if is_v1 else said["throttled_usec"] * 1000
-    facts["cgroup_id"] = os.stat(folder).st_ino
-    facts["group"] = os.path.basename(folder)
+    facts["cgroup_id"], facts["cgroup"] = own_cgroup.shown(folder, "cpu" if is_v1 else "")
+    facts["container_id"] = CONTAINER
     facts["quota_ns"], facts["period_ns"] = QUOTA_US * 1000, PERIOD_US * 1000
 print(json.dumps(facts))
