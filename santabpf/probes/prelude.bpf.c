@@ -171,6 +171,94 @@ static __always_inline int is_born_in_scope(u64 parent, u64 child)
 #endif
 }
 
+#ifdef OFF_VFSMOUNT_ROOT /* for probes that list OFF_VFSMOUNT_ROOT, OFF_MOUNT_* and OFF_DENTRY_* under btf */
+#define PARTS 20
+#define MADE 320 /* bytes of a path that is put together; a column holds fewer */
+
+/* What changes from one step to the next stands here and not in registers: the verifier knows nothing of it then, and
+ * has one case to look at where it would have hundreds. */
+struct path_space {
+	u64 parts[PARTS]; /* directory entries, the last one first; 0 where a mount was crossed */
+	u64 mount; /* where the walk is */
+	u64 entry;
+	u64 whole; /* it has come to the root */
+	u64 length; /* of text, so far */
+	u64 kind; /* for the probe's own use */
+	char text[512];
+};
+BPF_PERCPU_ARRAY(path_spaces, struct path_space, 3); /* whose is whose says the probe */
+
+static __always_inline struct path_space *path_space(u32 slot) { return path_spaces.lookup(&slot); }
+
+/* One step up; what is to stand in the path for it, 0 for nothing. */
+static __always_inline u64 step_up(struct path_space *space, int first)
+{
+	u64 entry = space->entry, mount = space->mount;
+	u64 parent = read_u64(entry + OFF_DENTRY_PARENT);
+	if (entry == read_u64(mount + OFF_VFSMOUNT_ROOT)) {
+		u64 inner = mount - OFF_MOUNT_VFSMOUNT, outer = read_u64(inner + OFF_MOUNT_PARENT);
+		space->whole = !outer || outer == inner;
+		space->entry = read_u64(inner + OFF_MOUNT_POINT);
+		space->mount = outer + OFF_MOUNT_VFSMOUNT;
+		return 0;
+	}
+	if (entry == parent || !parent) { /* in no folder, such as a memfd */
+		space->whole = 1;
+		return first ? entry : 0;
+	}
+	space->entry = parent;
+	return entry;
+}
+
+/* The whole path of an entry of a mount, from the root of its mount namespace. */
+static __always_inline void walk_from(struct path_space *space, u64 mount, u64 entry)
+{
+	space->mount = mount;
+	space->entry = entry;
+	space->whole = 0;
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < PARTS; i++) {
+		space->parts[i] = 0;
+		if (!space->whole)
+			space->parts[i] = step_up(space, i == 0);
+	}
+	__builtin_memcpy(space->text, "...", 4);
+	space->length = space->whole ? 0 : 3;
+#pragma clang loop unroll(disable)
+	for (int i = PARTS - 1; i >= 0; i--) {
+		u64 part = space->parts[i], length = space->length;
+		if (part && length <= MADE) {
+			space->text[length] = '/';
+			long n = bpf_probe_read_kernel_str(space->text + length + 1, 80, (void *)read_u64(part + OFF_DENTRY_NAME));
+			space->length = length + (n > 0 ? n : 0);
+		}
+	}
+	if (!space->length)
+		space->text[0] = 0;
+}
+
+/* That of what `at`, a struct path, points to. */
+static __always_inline void walk(struct path_space *space, u64 at) { walk_from(space, read_u64(at), read_u64(at + 8)); }
+
+#ifdef OFF_MOUNT_NS
+/*
+ * Where a struct vfsmount is mounted. Nothing, and 0, where it is nowhere: since it was unmounted lazily, or as it is the
+ * kernel's own, such as that of memfd_create().
+ */
+static __always_inline int walk_to_mount(struct path_space *space, u64 mount)
+{
+	u64 inner = mount - OFF_MOUNT_VFSMOUNT, outer = read_u64(inner + OFF_MOUNT_PARENT);
+	s64 namespace = read_u64(inner + OFF_MOUNT_NS);
+	if (!namespace || namespace > -4096) /* fs/mount.h: MNT_NS_INTERNAL; include/linux/err.h: MAX_ERRNO */
+		return 0;
+	walk_from(space, outer + OFF_MOUNT_VFSMOUNT, read_u64(inner + OFF_MOUNT_POINT));
+	if (!space->length)
+		__builtin_memcpy(space->text, "/", 2);
+	return 1;
+}
+#endif
+#endif
+
 #ifdef OFF_SOCK_FAMILY /* for probes that list the OFF_SOCK_* under btf */
 #define AF_INET 2
 #define AF_INET6 10

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
-from real_elf import Elf, plan_of
+from real_elf import Elf, decoded, plan_of
 
 from santabpf import wire
 
@@ -74,3 +75,58 @@ def test_the_folders_above_a_file_are_the_nearest_four(tmp_path: Path, depth: in
         subprocess.run(["umount", str(mounted)], check=True)
     (shown,) = set(rows[(rows["tgid"] == os.getpid()) & (rows["fs"] == b"tmpfs")]["folder"])
     assert shown.decode() == ("..." if depth > 4 else "") + "".join(f"/{name[:35]}" for name in names[-4:])
+
+
+#: Syncs a file on each of three mounts that lie one in the other, on a folder that is mounted a second time, on a mount
+#: that is then unmounted, in memory, and far down. Prints name -> where it is mounted.
+MOUNTS = """
+import json, os, subprocess, sys
+def mount(*argv):
+    subprocess.run(["mount", *argv], check=True)
+def sync(path):
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY)
+    os.fsync(fd)
+    return fd
+mount("--make-rprivate", "/")
+top = sys.argv[1]
+names = {}
+for depth in range(1, 4):
+    at = top + "/in" * depth
+    os.mkdir(at)
+    mount("-t", "tmpfs", "planted", at)
+    sync(at + "/file-%d" % depth)
+    names["file-%d" % depth] = at
+os.mkdir(top + "/in/below")
+os.mkdir(top + "/bound")
+mount("--bind", top + "/in/below", top + "/bound")
+sync(top + "/bound/bound")
+names["bound"] = top + "/bound"
+os.mkdir(top + "/lazy")
+mount("-t", "tmpfs", "planted", top + "/lazy")
+fd = sync(top + "/lazy/before")
+names["before"] = top + "/lazy"
+os.rename(top + "/lazy/before", top + "/lazy/gone")
+subprocess.run(["umount", "-l", top + "/lazy"], check=True)
+os.fsync(fd)
+names["gone"] = None
+os.fsync(os.memfd_create("memory"))
+names["memfd:memory"] = None
+deep = top + "".join("/%02d" % n for n in range(25))
+os.makedirs(deep)
+mount("-t", "tmpfs", "planted", deep)
+sync(deep + "/deep")
+names["deep"] = "..." + "".join("/%02d" % n for n in range(5, 25))
+print(json.dumps(names))
+"""
+
+
+def test_where_a_file_is_mounted_is_told_as_its_mount_namespace_has_it(tmp_path: Path) -> None:
+    with Elf(plan_of("file_io:min_sync_ns=0")) as elf:
+        elf.until(wire.HELLO)
+        script = ["unshare", "--mount", "/usr/bin/python3", "-c", MOUNTS, str(tmp_path)]
+        child = subprocess.run(script, stdout=subprocess.PIPE, text=True, check=True)
+        elf.read(0.3)
+        elf.finish()
+        rows = decoded(elf, "file_io_slow")
+    names = json.loads(child.stdout)
+    assert {row["name"]: row["mount"] for row in rows if row["name"] in names} == names

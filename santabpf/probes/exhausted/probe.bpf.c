@@ -56,46 +56,6 @@ static __always_inline u64 open_file(u64 task, u32 fd)
 	return fd < read_u32(table + OFF_FDT_MAX) ? read_u64(read_u64(table + OFF_FDT_FD) + 8ULL * fd) : 0;
 }
 
-/* An entry and the four folders above it, up to this root, after what stands in 256 bytes; returns where they end. */
-static __always_inline u64 put_path(char *to, u64 at, u64 dentry, u64 root)
-{
-	u64 up[5] = {}, above = dentry;
-#pragma unroll
-	for (int i = 0; i < 5; i++) {
-		u64 entry = above == root ? 0 : above;
-		above = entry ? read_u64(entry + OFF_DENTRY_PARENT) : 0;
-		up[i] = above == entry ? 0 : entry;
-		above = up[i] ? above : 0;
-	}
-	if (above && above != root && at < 216) {
-		__builtin_memcpy(to + at, "/...", 4);
-		at += 4;
-	}
-#pragma unroll
-	for (int i = 4; i >= 0; i--) {
-		if (!up[i])
-			continue;
-		if (at > 216)
-			return at;
-		to[at] = '/';
-		long length = bpf_probe_read_kernel_str(to + at + 1, 36, (void *)read_u64(up[i] + OFF_DENTRY_NAME));
-		if (length > 0)
-			at += length & 63; /* of its name, and the / in place of its NUL */
-	}
-	return at;
-}
-
-/* Where a mount is, itself on a mount that may be on another. */
-static __always_inline u64 put_mount(char *to, u64 mount)
-{
-	u64 on = read_u64(mount + OFF_MOUNT_PARENT), below = read_u64(on + OFF_MOUNT_PARENT);
-	u64 at = put_path(to, 0, read_u64(on + OFF_MOUNT_POINT), read_u64(below + OFF_MOUNT_VFSMOUNT + OFF_VFSMOUNT_ROOT));
-	at = put_path(to, at, read_u64(mount + OFF_MOUNT_POINT), read_u64(on + OFF_MOUNT_VFSMOUNT + OFF_VFSMOUNT_ROOT));
-	if (!at)
-		to[0] = '/'; /* what comes after it stands in its place */
-	return at;
-}
-
 static __always_inline void tell(u64 task, struct exhausted_key *key, u32 kind, u64 on, u64 bytes, u64 file, u64 sb)
 {
 	struct exhausted_case_record *r = exhausted_case_reserve();
@@ -125,9 +85,13 @@ static __always_inline void tell(u64 task, struct exhausted_key *key, u32 kind, 
 		bpf_probe_read_kernel_str(r->device, sizeof(r->device), (void *)(sb + OFF_SB_ID));
 		bpf_probe_read_kernel_str(r->fs, sizeof(r->fs), (void *)read_u64(read_u64(sb + OFF_SB_TYPE) + OFF_FS_NAME));
 		u64 mount = read_u64(file + OFF_FILE_MOUNT);
-		put_mount(r->mount, mount - OFF_MOUNT_VFSMOUNT);
-		u64 at = put_mount(r->path, mount - OFF_MOUNT_VFSMOUNT);
-		put_path(r->path, at, read_u64(file + OFF_FILE_DENTRY), read_u64(mount + OFF_VFSMOUNT_ROOT));
+		struct path_space *space = path_space(0);
+		if (space) {
+			if (walk_to_mount(space, mount))
+				bpf_probe_read_kernel_str(r->mount, sizeof(r->mount), space->text);
+			walk_from(space, mount, read_u64(file + OFF_FILE_DENTRY));
+			bpf_probe_read_kernel_str(r->path, sizeof(r->path), space->text);
+		}
 	}
 	exhausted_case_submit(r);
 }

@@ -88,12 +88,15 @@ static __always_inline void op_name(char *to, u32 op)
 		__builtin_memcpy(to, "syncfs\0\0\0\0\0", 12);
 }
 
-/* Another thread may have closed the file during the call: its dentry is believed as long as it is still this file's. */
-static __always_inline u64 dentry_of(struct file_io_call *call)
+/* Another thread may have closed the file during the call: it is believed as long as it is still this inode's, else 0. */
+static __always_inline u64 still_open(struct file_io_call *call)
 {
-	if (read_u64(call->file + OFF_FILE_INODE) != call->inode)
-		return 0;
-	return read_u64(call->file + OFF_FILE_DENTRY);
+	return read_u64(call->file + OFF_FILE_INODE) == call->inode ? call->file : 0;
+}
+
+static __always_inline u64 dentry_of(u64 file)
+{
+	return file ? read_u64(file + OFF_FILE_DENTRY) : 0;
 }
 
 static __always_inline void dentry_name(char *to, u32 size, u64 dentry)
@@ -140,7 +143,7 @@ static __always_inline void report_slow(u64 task, struct file_io_call *call, u64
 	struct file_io_slow_record *r = file_io_slow_reserve();
 	if (!r)
 		return;
-	u64 sb = read_u64(call->inode + OFF_INODE_SB), dentry = dentry_of(call);
+	u64 sb = read_u64(call->inode + OFF_INODE_SB), file = still_open(call), dentry = dentry_of(file);
 	r->start_ns = task_start(task);
 	r->took_ns = took;
 	r->inode = call->number;
@@ -156,6 +159,9 @@ static __always_inline void report_slow(u64 task, struct file_io_call *call, u64
 	bpf_probe_read_kernel_str(r->fs, sizeof(r->fs), (void *)read_u64(read_u64(sb + OFF_SB_TYPE) + OFF_FS_NAME));
 	dentry_name(r->name, sizeof(r->name), dentry);
 	folder_of(r->folder, dentry);
+	struct path_space *space = path_space(0);
+	if (file && space && walk_to_mount(space, read_u64(file + OFF_FILE_MOUNT)))
+		bpf_probe_read_kernel_str(r->mount, sizeof(r->mount), space->text);
 	file_io_slow_submit(r);
 }
 
@@ -177,7 +183,7 @@ static __always_inline int ends(long result)
 	struct file_io_value *value = file_io_at(&key);
 	if (value) {
 		if (!value->calls)
-			dentry_name(value->name, sizeof(value->name), dentry_of(&call));
+			dentry_name(value->name, sizeof(value->name), dentry_of(still_open(&call)));
 		value->calls++;
 		value->data_bytes += result > 0 ? result : 0;
 		value->total_ns += took;

@@ -58,71 +58,7 @@ static __always_inline int takes(u32 what, struct risky_call *call)
 }
 
 /* ------------------------------------------------------------------------------------------------------- files */
-#define PARTS 20
-#define MADE 320 /* bytes of a path that is put together; a column holds fewer */
-
-/* What changes from one step to the next stands here and not in registers: the verifier knows nothing of it then, and
- * has one case to look at where it would have hundreds. */
-struct path_space {
-	u64 parts[PARTS]; /* directory entries, the last one first; 0 where a mount was crossed */
-	u64 mount; /* where the walk is */
-	u64 entry;
-	u64 whole; /* it has come to the root */
-	u64 length; /* of text, so far */
-	u64 kind; /* of file, as kind_of() says */
-	char text[512];
-};
-/* 0 and 1: both paths of a call; 2: that of a program that is started. */
-BPF_PERCPU_ARRAY(path_spaces, struct path_space, 3);
-
-static __always_inline struct path_space *path_space(u32 slot) { return path_spaces.lookup(&slot); }
-
-/* One step up; what is to stand in the path for it, 0 for nothing. */
-static __always_inline u64 step_up(struct path_space *space, int first)
-{
-	u64 entry = space->entry, mount = space->mount;
-	u64 parent = read_u64(entry + OFF_DENTRY_PARENT);
-	if (entry == read_u64(mount + OFF_VFSMOUNT_ROOT)) {
-		u64 inner = mount - OFF_MOUNT_VFSMOUNT, outer = read_u64(inner + OFF_MOUNT_PARENT);
-		space->whole = !outer || outer == inner;
-		space->entry = read_u64(inner + OFF_MOUNT_POINT);
-		space->mount = outer + OFF_MOUNT_VFSMOUNT;
-		return 0;
-	}
-	if (entry == parent || !parent) { /* in no folder, such as a memfd */
-		space->whole = 1;
-		return first ? entry : 0;
-	}
-	space->entry = parent;
-	return entry;
-}
-
-/* The whole path of what `at`, a struct path, points to, from the root of its mount namespace. */
-static __always_inline void walk(struct path_space *space, u64 at)
-{
-	space->mount = read_u64(at);
-	space->entry = read_u64(at + 8);
-	space->whole = 0;
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < PARTS; i++) {
-		space->parts[i] = 0;
-		if (!space->whole)
-			space->parts[i] = step_up(space, i == 0);
-	}
-	__builtin_memcpy(space->text, "...", 4);
-	space->length = space->whole ? 0 : 3;
-#pragma clang loop unroll(disable)
-	for (int i = PARTS - 1; i >= 0; i--) {
-		u64 part = space->parts[i], length = space->length;
-		if (part && length <= MADE) {
-			space->text[length] = '/';
-			long n = bpf_probe_read_kernel_str(space->text + length + 1, 80, (void *)read_u64(part + OFF_DENTRY_NAME));
-			space->length = length + (n > 0 ? n : 0);
-		}
-	}
-	if (!space->length)
-		space->text[0] = 0;
-}
+/* Of the path spaces, 0 and 1 are both paths of a call, 2 that of a program that is started; kind is as kind_of() says. */
 
 /* The path that the program gave, behind its root, its working folder, or that of descriptor `folder`. */
 static __always_inline void absolute(struct path_space *space, s32 folder, u64 path)

@@ -31,7 +31,7 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     slow = facts["slow"]
     rows = [r for r in table("file_io_slow").to_pylist() if r["tgid"] == facts["pid"] and r["name"] == slow["name"]]
     row = max(rows, key=lambda r: r["took_ns"])  # on a slow node others of them are slow too
-    wanted = {key: slow[key] for key in ("folder", "inode", "major", "minor")}
+    wanted = {key: slow[key] for key in ("folder", "mount", "inode", "major", "minor")}
     wanted |= {"tid": facts["pid"], "op": "fsync", "error": None, "data_bytes": 0, "fs": "ext4"}
     assert {key: row[key] for key in wanted} == wanted
     assert row["device"].startswith("loop")

@@ -58,7 +58,7 @@ def slow_fsync(folder):
             thaw.join()
         found = os.fstat(fd)
         os.close(fd)
-        return {"name": "journal", "folder": "/deep/down", "inode": found.st_ino, "took_ns": took,
+        return {"name": "journal", "folder": "/deep/down", "mount": upper, "inode": found.st_ino, "took_ns": took,
                 "major": os.major(found.st_dev), "minor": os.minor(found.st_dev)}  # fmt: skip
     finally:
         if held is not None:
