@@ -19,7 +19,7 @@ from typing import Optional
 
 from . import kernel, procfs
 
-_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _MOST = 2048  # keys that go at one reading: each takes two system calls' time
 
 
@@ -88,7 +88,7 @@ class Table:
     def _identity(self, key: bytes) -> tuple:
         """(process id, clock tick of its start) that a key names."""
         at_tgid, at_start = self._process or (0, 0)
-        return struct.unpack_from("<i", key, at_tgid)[0], struct.unpack_from("<Q", key, at_start)[0] // _TICK_NS
+        return struct.unpack_from("<i", key, at_tgid)[0], struct.unpack_from("<Q", key, at_start)[0] // TICK_NS
 
 def gone_processes(identities: set) -> set:
     """Those of these (process id, clock tick of its start) that do not live; 0 is the kernel, which always does."""

@@ -6,7 +6,7 @@ a file that is another than was running (its build id must be the wanted one), a
     elf/<id>/<at>     bytes of the file from there: headers, symbols, starts           path/<id>    where it was found
     debug/<id>/<at>   the same of its file below /usr/lib/debug/.build-id              why/<id>     why it was not read
     peek/<id>/<at>    the few bytes of code that were asked for
-    map/<pid>         the /tmp/perf-PID.map of a compiler at run time                  kallsyms     the kernel's symbols
+    map/<pid>/<start> the /tmp/perf-PID.map of a compiler at run time                  kallsyms     the kernel's symbols
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ import os
 import stat
 import struct
 import sys
+import time
 import zlib
 
 from .. import wire
-from . import mappings, procfs
+from . import mappings, maps, procfs
 
 _SYMTAB, _DYNSYM = 2, 11
 _GNU_EH_FRAME = 0x6474E550  # the table of where functions start, which even stripped files have
 _DEBUG = "/usr/lib/debug/.build-id"
 _MAP_BYTES = 32 << 20
+_COARSE_S = 0.1  # times of files are those of the last tick of the clock, and it may have been set a little
 
 
 class _TooLarge(Exception):
@@ -42,8 +44,8 @@ def main() -> int:
         answer = _Answer(out, int(request["file_bytes"]), int(request["all_bytes"]))
         for build_id, wanted in request.get("files", {}).items():
             answer.file(build_id, wanted, request.get("others", []))
-        for pid in request.get("maps", []):
-            answer.perf_map(int(pid))
+        for pid, start_ns in request.get("maps", []):
+            answer.perf_map(int(pid), int(start_ns))
         if request.get("kallsyms"):
             answer.put("kallsyms", zlib.compress(procfs.read_file("/proc/kallsyms", 64 << 20) or b"", 1))
     return 0
@@ -101,22 +103,27 @@ class _Answer:
             if size:
                 self.put(f"{name}/{offset}", zlib.compress(_read(fd, offset, size), 1))
 
-    def perf_map(self, pid: int) -> None:
-        """In the mount namespace of the process if it lives, where it may have another number, else here."""
-        places = [f"/tmp/perf-{pid}.map"]
-        for line in (procfs.read_file(f"/proc/{pid}/status") or b"").splitlines():
-            if line.startswith(b"NSpid:"):
-                places.insert(0, f"/proc/{pid}/root/tmp/perf-{int(line.split()[-1])}.map")
-        for place in places:
-            fd = _open_file(place)
-            if fd >= 0:
-                try:
-                    self.put(f"map/{pid}", zlib.compress(_read(fd, 0, _MAP_BYTES), 1))
-                except OSError:
-                    continue
-                finally:
-                    os.close(fd)
-                return
+    def perf_map(self, pid: int, start_ns: int) -> None:
+        """As the process sees it, if it lives, under its own number there; of one that is gone, this node's.
+
+        A map that is older than the process is one of another that had its number.
+        """
+        place = f"/tmp/perf-{pid}.map"
+        if not maps.gone_processes({(pid, start_ns // maps.TICK_NS)}):
+            for line in (procfs.read_file(f"/proc/{pid}/status") or b"").splitlines():
+                if line.startswith(b"NSpid:"):
+                    place = f"/proc/{pid}/root/tmp/perf-{int(line.split()[-1])}.map"
+        fd = _open_file(place)
+        if fd < 0:
+            return
+        booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        try:
+            if os.fstat(fd).st_mtime + _COARSE_S >= booted + start_ns / 1e9:
+                self.put(f"map/{pid}/{start_ns}", zlib.compress(_read(fd, 0, _MAP_BYTES), 1))
+        except OSError:
+            pass
+        finally:
+            os.close(fd)
 
 
 class _Tables:
@@ -160,7 +167,7 @@ def _open(build_id: str, paths: list) -> tuple:
                 return fd, path, ""
             why = "it is no 64-bit file"
         elif path.startswith("/") and "/map_files/" not in path:
-            why = "another file is in its place now"
+            why = "another file has its path now"
         os.close(fd)
     return -1, "", why
 

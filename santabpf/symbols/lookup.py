@@ -73,7 +73,7 @@ class _Search:
         self._transport, self._wanted, self._boot = transport, wanted, boot_id
         self.notes: list[str] = []
         self._files: dict[str, _File] = {}
-        self._maps: dict[int, PerfMap] = {}
+        self._maps: dict[tuple[int, int], PerfMap] = {}  # by tgid and start_ns
         self._kernel = _KERNELS.get(boot_id or "")
         # plain addresses, with where they lie and, in a file with a build id, the same place in the file
         mapped = wanted.mappings_of(frame.tgid for frame in wanted.addresses)
@@ -94,7 +94,8 @@ class _Search:
         for offset, build_id in sorted({(f.offset, f.build_id) for f in self._all if f.is_return}):
             if offset >= CALL_BYTES:
                 peeks.setdefault(build_id, []).append((offset - CALL_BYTES, CALL_BYTES))
-        maps = sorted({f.tgid for f, place in self._places.items() if place is None or place.build_id is None})
+        unfiled = [f for f, place in self._places.items() if place is None or place.build_id is None]
+        maps = sorted({(f.tgid, f.start_ns) for f in unfiled})
         want_kernel = bool(self._wanted.kernel) and self._kernel is None
         if not (ids or maps or want_kernel):
             return
@@ -149,8 +150,8 @@ class _Search:
             key, _, at = rest.partition("/")
             if kind == "kallsyms":
                 self._take_kernel(Kernel(_unpacked(data)))
-            elif kind == "map" and key.isdecimal():
-                self._maps[int(key)] = PerfMap(_unpacked(data))
+            elif kind == "map" and key.isdecimal() and at.isdecimal():
+                self._maps[int(key), int(at)] = PerfMap(_unpacked(data))
             elif key in self._files and kind == "path":
                 self._files[key].path = data.decode("utf-8", "backslashreplace")
             elif key in self._files and kind == "why":
@@ -257,7 +258,7 @@ class _Search:
 
     def _is_garbage(self, frame: AddressFrame) -> bool:
         """Is this return address none, since no code is where it points to? The process is one that was seen to map."""
-        known = self._maps.get(frame.tgid)
+        known = self._maps.get((frame.tgid, frame.start_ns))
         compiled = known is not None and known.find(frame.address - frame.is_return) is not None
         return frame.is_return and self._places[frame] is None and frame.tgid in self._seen and not compiled
 
@@ -265,7 +266,7 @@ class _Search:
         place = self._places[frame]
         if frame in self._in_files:
             return self._of_file(self._in_files[frame], place.path if place else None)
-        known = self._maps.get(frame.tgid)
+        known = self._maps.get((frame.tgid, frame.start_ns))
         function = known.find(frame.address - frame.is_return) if known else None
         if function is not None:
             name = plain(function.name)

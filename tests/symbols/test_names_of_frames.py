@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import os
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -203,9 +205,9 @@ def test_a_file_that_was_replaced_gives_no_names_and_says_so(program: Path) -> N
     source.write_text(PROGRAM.replace("other", "another"))
     subprocess.run(["gcc", "-o", str(program), str(source)], check=True)
     rows, notes = looked_up(program, [at["planted"] + 4], told)
-    assert (rows[0]["name"], rows[0]["why"]) == (None, "another file is in its place now")
+    assert (rows[0]["name"], rows[0]["why"]) == (None, "another file has its path now")
     assert (rows[0]["module"], rows[0]["module_offset_bytes"]) == (str(program), at["planted"] + 4)
-    assert notes == [f"no names for frames of {program}: another file is in its place now"]
+    assert notes == [f"no names for frames of {program}: another file has its path now"]
 
 
 def test_a_file_that_is_gone_gives_no_names_and_says_so(tmp_path: Path) -> None:
@@ -230,6 +232,28 @@ def test_a_stripped_file_gives_the_start_of_the_function(program: Path) -> None:
     assert (rows[0]["name"], rows[0]["offset_bytes"], rows[0]["module_offset_bytes"]) == (None, 4, at["planted"] + 4)
     assert rows[0]["why"] == "no symbol in the file covers it"
     assert notes == []
+
+
+@pytest.mark.parametrize(("age_s", "name"), [(0, "Shop::sell"), (3600, None)])
+def test_the_map_of_a_process_that_is_gone_is_not_that_of_another_that_had_its_number(
+    age_s: int, name: str | None
+) -> None:
+    started_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    child = subprocess.Popen(["/bin/true"])
+    child.wait()
+    path = Path(f"/tmp/perf-{child.pid}.map")
+    path.write_text("5000 100 Shop::sell\n")
+    try:
+        os.utime(path, (time.time() - age_s,) * 2)
+        wanted = Wanted()
+        rows = batch([["0x5010"]], [[]], child.pid)
+        at = rows.schema.get_field_index("start_ns")
+        rows = rows.set_column(at, "start_ns", pa.array([started_ns], pa.int64()))
+        wanted.add("profile", rows, ["user_frames"], ["kernel_stack"])
+        (row,) = look_up(Local(), wanted, ts_ns=9)[0].to_pylist()
+    finally:
+        path.unlink()
+    assert row["name"] == name
 
 
 def test_symbols_of_a_million_functions_are_searched_not_walked() -> None:
