@@ -54,6 +54,37 @@ while True:
     except OSError:
         pass
 """)  # fmt: skip
+NO_PROGRAM = ("/usr/bin/python3", "-c", """
+import os
+while True:
+    if os.fork() == 0:
+        try:
+            os.execv("/nowhere/at/all", ["at-all"])
+        finally:
+            os._exit(0)
+    os.wait()
+""")  # fmt: skip
+NO_FORK = ("/usr/bin/python3", "-c", """
+import os, resource
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+os.setuid(65534)
+while True:
+    try:
+        os.fork()
+    except BlockingIOError:
+        pass
+""")  # fmt: skip
+NO_ROOM = ("/usr/bin/python3", "-c", """
+import os
+full = os.open("/dev/full", os.O_WRONLY)
+while True:
+    if os.fork() == 0:
+        try:
+            os.write(full, b"x")
+        finally:
+            os._exit(0)
+    os.wait()
+""")  # fmt: skip
 FILE_READS = ("/usr/bin/python3", "-c", """
 import os, tempfile
 descriptor, path = tempfile.mkstemp()

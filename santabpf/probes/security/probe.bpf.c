@@ -289,7 +289,7 @@ static __always_inline int numbers_end(u32 what, long result)
 	if (!r)
 		return 0;
 	r->flags = call.args[0];
-	r->target_pid = what == CLONE ? (result > 0 ? result : 0) : call.args[1];
+	r->target_tid = what == CLONE ? (result > 0 ? result : 0) : call.args[1];
 	if (what == SETNS)
 		r->value = call.args[2];
 	security_submit(r);

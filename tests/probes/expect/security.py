@@ -57,11 +57,11 @@ def _check_calls(of: Callable[..., list[Row]], facts: Row) -> None:
 
     target = facts["ptrace"]["target"]
     for name, error in (("ptrace", None), ("ptrace_denied", errno.ESRCH)):
-        found = [(r["action"], r["flags"], r["target_pid"], r["error"]) for r in of(name)]
+        found = [(r["action"], r["flags"], r["target_tid"], r["error"]) for r in of(name)]
         assert found == [("ptrace", 0x4206, target, error)] * PLANTED
     for name in ("vm_read", "vm_write"):
         (own,) = facts[name]["tgids"]
-        assert [(r["action"], r["target_pid"], r["error"]) for r in of(name)] == [(name, own, None)] * PLANTED
+        assert [(r["action"], r["target_tid"], r["error"]) for r in of(name)] == [(name, own, None)] * PLANTED
     made = [(r["action"], r["flags"], r["value"], r["what"], r["error"]) for r in of("bpf")]
     assert made == [("bpf", 0, 2, "santa_planted", None)] * PLANTED
     assert [r["what"] for r in of("bpf_reading")] == ["santa_read"]
@@ -81,7 +81,7 @@ def _check_calls(of: Callable[..., list[Row]], facts: Row) -> None:
     assert entered == [("setns", CLONE_NEWUTS, facts["setns"]["inode"], None)] * PLANTED
     cloned = of("clone")
     assert [(r["action"], r["flags"], r["error"]) for r in cloned] == [("clone", CLONE_NEWUTS, None)] * PLANTED
-    assert len({r["target_pid"] for r in cloned}) == PLANTED
+    assert len({r["target_tid"] for r in cloned}) == PLANTED
     created = [(r["action"], r["what"], r["error"], r["fd"] > 2) for r in of("memfd_create")]
     assert created == [("memfd_create", "santa-planted", None, True)] * PLANTED
 
