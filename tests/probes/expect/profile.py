@@ -27,9 +27,18 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     check_compiled(user_stacks(of["jit"]))
     kernel = {(name, kind) for row in rows for name, kind in zip(row["frames"], row["kinds"], strict=True)}
     assert any(kind == "kernel" and name.startswith(("do_syscall", "asm_", "ret_from_fork")) for name, kind in kernel)
+    check_counts(samples, table("profile_cpu").to_pylist())
     mapped = {(row["tgid"], row["path"], row["build_id"]) for row in table("mappings").to_pylist()}
     for name in ("whole", "stripped", "no-frames"):
         assert (facts[name]["tgid"], facts[name]["path"], facts[name]["build_id"]) in mapped
+
+
+def check_counts(samples: pa.Table, cpus: list[dict[str, Any]]) -> None:
+    rows = samples["cpu"].to_pylist()
+    for cpu in {row["cpu"] for row in cpus}:
+        mine = [row for row in cpus if row["cpu"] == cpu]
+        assert sum(row["ticks"] - row["idle_ticks"] for row in mine) == rows.count(cpu)
+    assert set(rows) <= {row["cpu"] for row in cpus}
 
 
 def user_stacks(rows: list[dict[str, Any]]) -> dict[tuple[str, ...], int]:

@@ -1,4 +1,4 @@
-"""The planted reader freed as many pages as its own rows of page_cache say were evicted."""
+"""The planted reader freed as many pages as its own rows of page_cache say were evicted; each zone was compacted."""
 
 from __future__ import annotations
 
@@ -17,5 +17,8 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     assert freed >= (2 * facts["file_bytes"] - 2 * facts["limit_bytes"]) // 4096
     assert sum(row["times"] for row in rows) > 23
     assert 0 < sum(row["spent_ns"] for row in rows) < 60e9
+    mine = [r for r in table("reclaim").to_pylist() if (r["tgid"], r["kind"]) == (facts["compacter"], "compaction")]
+    assert sum(row["times"] for row in mine) == facts["zones"]
+    assert sum(row["freed_pages"] for row in mine) == 0 < sum(row["spent_ns"] for row in mine)
     cache = [row for row in table("page_cache").to_pylist() if row["tgid"] == facts["reader"]]
     assert sum(row["evicted_pages"] for row in cache) == freed

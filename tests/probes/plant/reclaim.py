@@ -1,7 +1,8 @@
-"""Plants a reader whose cgroup is too small for its file, so that it has to free its own pages."""
+"""Plants a reader whose cgroup is too small for its file, so that it has to free its own pages; compacts the node."""
 
 import json
 import os
+import re
 import shutil
 import tempfile
 
@@ -48,4 +49,8 @@ try:
         own_cgroup.put(folder, "memory.force_empty", 0) if is_v1 else None
 finally:
     shutil.rmtree(home)
+with open("/proc/zoneinfo") as stream:  # each zone with pages is compacted for itself
+    facts["zones"] = len(re.findall(r"^ +managed +[1-9]", stream.read(), re.MULTILINE))
+own_cgroup.put("/proc/sys/vm", "compact_memory", 1)
+facts["compacter"] = os.getpid()
 print(json.dumps({**facts, "file_bytes": FILE_BYTES, "limit_bytes": LIMIT_BYTES}))
