@@ -127,7 +127,7 @@ recordings: ## make the recordings in recordings/ anew, on this machine's kernel
 		--seconds 10 --variant $${drill#*:} --keep recordings/$${kept#*=} > /dev/null || exit 1; done
 	$(PYTHON_HERE) tests/synthetic_steal.py
 
-lock: ## renew requirements.lock from pyproject.toml
+lock: ## renew requirements.lock, and the scheduler's, from pyproject.toml
 	@deploy/lock.sh
 
 clean: ## remove what was made here, the virtual environment too

@@ -3,7 +3,8 @@
 #
 #   python   .venv with the pinned Python packages of requirements.lock, and SantaBPF itself, editable
 #   demo     that, and python3-bpfcc, without which nothing can be recorded on this machine
-#   test     that, and the programs that the tests and drills start themselves, on loopback, and stop again
+#   test     that, and the programs that the tests and drills start themselves, on loopback, and stop again; and
+#            jupyter-scheduler in .venv/scheduler, beside the other packages: among them, each JupyterLab would load it
 #
 # As root on Debian or Ubuntu it installs what is missing and says why; no service is started, now or at the next boot.
 # Anywhere else it says in one line what is missing, and goes on. Done once, it takes a moment.
@@ -184,9 +185,19 @@ python() {
     touch "$venv/set-up-$stamp"
 }
 
+scheduler() {
+    stamp=$(cksum < requirements-scheduler.lock | tr ' ' '-')
+    if [ -e "$venv/scheduler/set-up-$stamp" ]; then return; fi
+    rm -rf "$venv/scheduler"
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --target "$venv/scheduler" \
+        -r requirements-scheduler.lock
+    touch "$venv/scheduler/set-up-$stamp"
+}
+
 case $level in
 python | demo | test) ;;
 *) say "no level $level: python, demo or test" && exit 2 ;;
 esac
 packages
 python
+if [ "$level" = test ]; then scheduler; fi

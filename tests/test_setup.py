@@ -13,54 +13,66 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-LOCK = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+LOCK, APART = (
+    [line for line in (ROOT / name).read_text().splitlines() if not line.startswith("#")]
+    for name in ("requirements.lock", "requirements-scheduler.lock"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-APART = {"scheduler"}  # not locked: it would add itself to each JupyterLab
-EXTRAS = [t for name, texts in PROJECT["project"]["optional-dependencies"].items() if name not in APART for t in texts]
+EXTRAS = dict(PROJECT["project"]["optional-dependencies"])
+SCHEDULER = EXTRAS.pop("scheduler")  # locked apart: it would add itself to each JupyterLab
+WANTED = [*PROJECT["project"]["dependencies"], *(text for texts in EXTRAS.values() for text in texts),
+          *PROJECT["build-system"]["requires"]]
 SCRIPTS = sorted((ROOT / "deploy").glob("*.sh"))
 
 
-def pinned() -> dict[str, str]:
-    return {canonicalize_name(name): version for name, version in (line.split("==") for line in LOCK)}
+def pinned(lock: list[str]) -> dict[str, str]:
+    return {canonicalize_name(name): version for name, version in (line.split("==") for line in lock)}
 
 
-def test_every_line_of_the_lock_pins_one_version_and_names_no_address() -> None:
-    for line in LOCK:
-        assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.+!]*", line), line
-    assert sorted(LOCK, key=str.lower) == LOCK
-    assert len(pinned()) == len(LOCK)
-
-
-def test_the_lock_holds_all_that_the_project_asks_for_in_versions_that_fit() -> None:
-    project = PROJECT["project"]
-    for text in [*project["dependencies"], *EXTRAS, *PROJECT["build-system"]["requires"]]:
-        wanted = Requirement(text)
-        assert pinned()[canonicalize_name(wanted.name)] in wanted.specifier, text
-
-
-def test_the_lock_is_what_is_installed_here() -> None:
-    if not (ROOT / ".venv").exists():
-        pytest.skip("this suite runs in another environment than make's own")
-    for name, version in pinned().items():
-        assert importlib.metadata.version(name) == version
-
-
-def test_the_lock_holds_nothing_that_nobody_asks_for() -> None:
-    todo = [Requirement(t) for t in PROJECT["project"]["dependencies"]]
-    todo += [Requirement(t) for t in EXTRAS]
-    todo += [Requirement("hatchling"), Requirement("editables")]
-    needed: set[tuple[str, str]] = set()
+def needed(texts: list[str]) -> set[str]:
+    """All packages that these requirements bring here, themselves too, by what is installed."""
+    todo, found = [Requirement(text) for text in texts], set[tuple[str, str]]()
     while todo:
         wanted = todo.pop()
         for extra in ("", *wanted.extras):
-            if (canonicalize_name(wanted.name), extra) in needed:
+            if (canonicalize_name(wanted.name), extra) in found:
                 continue
-            needed.add((canonicalize_name(wanted.name), extra))
+            found.add((canonicalize_name(wanted.name), extra))
             for text in importlib.metadata.requires(wanted.name) or []:
                 then = Requirement(text)
                 if then.marker is None or then.marker.evaluate({"extra": extra}):
                     todo.append(then)
-    assert set(pinned()) <= {name for name, _ in needed}
+    return {name for name, _ in found}
+
+
+@pytest.mark.parametrize("lock", [LOCK, APART], ids=["lock", "scheduler"])
+def test_every_line_of_a_lock_pins_one_version_and_names_no_address(lock: list[str]) -> None:
+    for line in lock:
+        assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.+!]*", line), line
+    assert sorted(lock, key=str.lower) == lock
+    assert len(pinned(lock)) == len(lock)
+
+
+def test_the_locks_hold_all_that_the_project_asks_for_in_versions_that_fit() -> None:
+    for texts, lock in ((WANTED, LOCK), (SCHEDULER, APART)):
+        for wanted in map(Requirement, texts):
+            assert pinned(lock)[canonicalize_name(wanted.name)] in wanted.specifier, wanted
+
+
+def test_the_locks_are_what_is_installed_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (ROOT / ".venv").exists():
+        pytest.skip("this suite runs in another environment than make's own")
+    for name, version in pinned(LOCK).items():
+        assert importlib.metadata.version(name) == version
+    with pytest.raises(importlib.metadata.PackageNotFoundError):
+        importlib.metadata.version("jupyter-scheduler")
+    monkeypatch.syspath_prepend(ROOT / ".venv" / "scheduler")
+    for name, version in pinned(APART).items():
+        assert importlib.metadata.version(name) == version
+    assert set(pinned(APART)) == needed(SCHEDULER) - set(pinned(LOCK))
+
+
+def test_the_lock_holds_nothing_that_nobody_asks_for() -> None:
+    assert set(pinned(LOCK)) <= needed([*WANTED, "hatchling", "editables"])
 
 
 @pytest.mark.parametrize("path", [*SCRIPTS, ROOT / "Makefile", ROOT / ".ci" / "run"], ids=lambda path: path.name)
