@@ -154,6 +154,18 @@ def record(
     return path
 
 
+def nothing_happened(path: Path, probes: Sequence[str] = (), seconds: int = 0) -> Path:
+    """A node that was watched by these probes for so long, and of which no row came but coverage."""
+    info = {"nodes": {"node-1": {"cpus": 2}} if probes else {}, "created_ns": START,
+            "probes": {name: {"params": {}, "state": "on", "why": None} for name in probes}}
+    rows = [{"ts_ns": START + (second + 1) * S, "span_ns": S, "probe": probe, "table": table.name, "rows": 0, "late": 0}
+            for second in range(seconds) for probe in probes for table in get_probe(probe).tables]
+    with Writer(path, info=info) as writer:
+        for batch in _whole("coverage", pa.Table.from_pylist(rows)).to_batches() if rows else ():
+            writer.append("node-1", "coverage", batch)
+    return path
+
+
 def _count(table: pa.Table | None, second: int) -> int:
     if table is None or table.num_rows == 0:
         return 0

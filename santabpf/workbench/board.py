@@ -7,13 +7,16 @@ Never: a moment of its own, markup from a label.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pandas as pd
 
 from ..display.escape import html_text, shorten
 from ..replay import RANK, AlarmEvent, Level
 from ..units import format_utc
+
+if TYPE_CHECKING:
+    from ..verdict import Verdict
 
 #: So many lines are shown; the newest stands first.
 LINES = 12
@@ -26,15 +29,21 @@ class Watched(NamedTuple):
     scenario: str
     title: str
     node: str
+    unseen: str = ""  # why it could not be looked at in any second; '' where it was
 
 
 class Light(NamedTuple):
     """How one scenario stands on one node: the worst of its alarms that are on."""
 
     watched: Watched
-    state: Level
-    said: str  # label and value of that alarm; '' when clear
+    state: Level | Literal["cannot_tell"]
+    said: str  # label and value of that alarm; '' when clear; why, where one cannot tell
     since_ns: int | None  # when it was raised; None when clear
+
+
+def unseen(verdict: Verdict) -> str:
+    """Why no alarm of this scenario was looked at: a table is missing, a probe failed; '' where one was."""
+    return verdict.summary[0].text if verdict.state == "cannot_tell" and verdict.detected is None else ""
 
 
 def on_at(events: Iterable[AlarmEvent]) -> list[tuple[AlarmEvent, int]]:
@@ -59,7 +68,7 @@ def lights(watched: Sequence[Watched], events: Iterable[AlarmEvent]) -> tuple[Li
     shown = []
     for who in watched:
         if (who.scenario, who.node) not in worst:
-            shown.append(Light(who, "clear", "", None))
+            shown.append(Light(who, "cannot_tell" if who.unseen else "clear", who.unseen, None))
             continue
         event, since = worst[who.scenario, who.node]
         shown.append(Light(who, event.state, f"{event.label}: {event.value}" if event.label else event.value, since))
@@ -107,9 +116,9 @@ def _box(light: Light, with_node: bool) -> str:
     where = f" on {light.watched.node}" if with_node else ""
     since = "" if light.since_ns is None else f" · since {_clock(light.since_ns)}"
     return (
-        f'<li class="santa-light santa-{light.state}"><b>{light.state}</b>'
+        f'<li class="santa-light santa-{light.state}"><b>{light.state.replace("_", " ")}</b>'
         f"<span>{html_text(light.watched.title + where)}</span>"
-        f"<small>{html_text(shorten(light.said, 60) + since)}</small></li>"
+        f"<small>{html_text(shorten(light.said, 120 if light.watched.unseen else 60) + since)}</small></li>"
     )
 
 

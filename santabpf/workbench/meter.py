@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..scenarios import get_scenario
 from ..units import SECOND
-from .board import Watched
+from .board import Watched, unseen
 from .history import History, Key
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Meter:
 
     def __init__(self, scenarios: Sequence[tuple[str, str]]) -> None:
         self.scenarios = scenarios
-        self.watched: tuple[Watched, ...] = ()
+        self._nodes: tuple[str, ...] = ()
         self.rows = self.lost = 0
         self.cost = Cost()
         self.events: deque[AlarmEvent] = deque(maxlen=MOST_EVENTS)
@@ -90,6 +90,16 @@ class Meter:
             self._on[key] = (*before[:1], event)  # the one that raised it, and how it stands now
         if event.scenario not in self._wanted:
             self._wanted.append(event.scenario)
+
+    @property
+    def watched(self) -> tuple[Watched, ...]:
+        """Each scenario on each node, with why it cannot be looked at, as far as its verdict has told that already."""
+        reasons = {(v.scenario, v.node): unseen(v) for v, _ in self.verdicts}
+        return tuple(
+            Watched(name, title, node, reasons.get((name, node), ""))
+            for name, title in self.scenarios
+            for node in self._nodes
+        )
 
     @property
     def on(self) -> list[AlarmEvent]:
@@ -118,7 +128,7 @@ class Meter:
             told["private_bytes"], told["sent_bytes"] or 0,
         )  # fmt: skip
         rows = sum(recording[table].rows for table in recording.tables)
-        self.watched = self.watched or tuple(Watched(*s, node) for s in self.scenarios for node in recording.nodes)
+        self._nodes = self._nodes or tuple(recording.nodes)
         return Reading(start, end, values, rows, lost, cost, self._judge(evaluator))
 
     def _judge(self, evaluator: Evaluator) -> tuple[Verdict, ...]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadUsage
 from ..units import SECOND, second_of
-from .board import Light, Watched, lights
+from .board import Light, Watched, lights, unseen
 
 if TYPE_CHECKING:
     from ..replay import AlarmEvent, Result
@@ -34,6 +34,9 @@ class Player:
         windows = [verdict.window for verdict in result.verdicts]
         if not windows or (end := max(w.to_ns for w in windows)) <= (start := min(w.from_ns for w in windows)):
             raise BadUsage("no second of this recording could be judged, so there is nothing to play")
+        reasons = [unseen(verdict) for verdict in result.ranked]
+        if all(reasons):
+            raise BadUsage(f"no scenario could be judged in any second, so there is nothing to play. {reasons[0]}")
         self.result, self.start_ns, self.end_ns = result, start, end
         self.at_ns = start
         self.playing = False
@@ -89,7 +92,7 @@ class Player:
     @cached_property
     def watched(self) -> tuple[Watched, ...]:
         """What was judged, in the order in which people should read it."""
-        return tuple(Watched(v.scenario, v.title, v.node) for v in self.result.ranked)
+        return tuple(Watched(v.scenario, v.title, v.node, unseen(v)) for v in self.result.ranked)
 
     @property
     def events(self) -> tuple[AlarmEvent, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import busy_node
 import pytest
 from busy_node import SHOP
-from synthetic import START, S
+from synthetic import START, S, nothing_happened
 
+from santabpf.probes import all_probes
 from santabpf.workbench import Filter, Investigation, Workbench
 from santabpf.workbench.judged import Judged
 from santabpf.workbench.library import entries, find_folder
+from santabpf.workbench.pane import Pane
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +118,30 @@ def test_a_recording_is_chosen_from_the_table(bench: Workbench, folder: Path) ->
 def test_nothing_to_begin_with_is_a_table_and_a_name_that_is_none_a_sentence(folder: Path) -> None:
     assert Workbench(None, folder).investigation is None
     assert "there is no such recording" in said(Workbench("fridai", folder))
+
+
+@pytest.mark.parametrize("probes", [(), tuple(all_probes())], ids=["no table", "every table"])
+def test_an_empty_recording_is_a_sentence_wherever_one_clicks(
+    probes: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = nothing_happened(tmp_path / "recordings" / "empty", probes)
+    bench, others = Workbench(None, path.parent), set(threading.enumerate())
+    click(bench._chooser, row=0)
+    for judging in set(threading.enumerate()) - others:
+        judging.join(60)
+    for tab in range(len(bench._tabs.children)):
+        bench._tabs.selected_index = tab
+    for name, view in bench.views.items():
+        for shown in view._widgets:
+            assert isinstance(shown, Pane), name
+            assert "<p" in shown.drawing or "santa-badge" in shown.drawing, name
+            assert "mistake in SantaBPF" not in shown.drawing, name
+    bench._crumbs.children[2].value = "12:00:10"
+    assert "outside the recording" in said(bench)
+    player = bench._place.children[1]
+    player.selected_index = 0
+    assert "nothing to " in player.children[0].children[0].message
 
 
 def test_a_mistake_of_ours_is_a_sentence_in_its_panel(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,14 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
-from synthetic import HOSTILE
+from synthetic import HOSTILE, nothing_happened
 
 import santabpf as sb
+from santabpf.probes import all_probes
 from santabpf.replay import AlarmEvent
 from santabpf.workbench.board import LINES, Board, Watched, lights
 from santabpf.workbench.live_panel import LivePanel
 from santabpf.workbench.live_session import LiveSession
 from santabpf.workbench.pane import Pane
+from santabpf.workbench.player import Player
 from santabpf.workbench.player_panel import PlayerPanel
 
 AT = 1_800_000_000_000_000_000
@@ -56,6 +58,30 @@ def test_a_recording_that_can_not_be_played_is_a_sentence(tmp_path: Path) -> Non
         pane = sb.play(what)
         assert isinstance(pane, Pane)
         assert said in pane.message
+
+
+@pytest.mark.parametrize(("probes", "seconds", "said"), [
+    ((), 0, "nothing was recorded in it, so there is nothing to judge"),
+    (tuple(all_probes()), 0, "no second of this recording could be judged, so there is nothing to play"),
+    (("page_cache",), 9, "no scenario could be judged in any second, so there is nothing to play. The recording"),
+], ids=["no table", "every table, no second", "no signal"])  # fmt: skip
+def test_a_recording_with_nothing_to_play_is_a_sentence(
+    probes: tuple[str, ...], seconds: int, said: str, tmp_path: Path
+) -> None:
+    pane = sb.play(nothing_happened(tmp_path / "r", probes, seconds))
+    assert isinstance(pane, Pane)
+    assert said in pane.message
+
+
+def test_a_scenario_that_was_never_looked_at_is_not_clear() -> None:
+    player = Player(sb.replay(sb.open("disk_full_quiet_fits"), ["disk_full", "slow_dns"]))
+    player.seek(player.end_ns)
+    shown = {light.watched.scenario: light for light in player.lights}
+    assert shown["disk_full"].state == "clear"
+    assert (shown["slow_dns"].state, shown["slow_dns"].since_ns) == ("cannot_tell", None)
+    html = Board(player.lights, None).html()
+    assert "<b>cannot tell</b><span>" in html
+    assert "<small>The recording has no dns table, without which" in html
 
 
 def test_a_player_is_driven_by_calls_and_holds_the_whole_chart_from_the_start() -> None:

@@ -61,6 +61,16 @@ def test_it_shows_the_alarms_and_verdicts_that_a_replay_gives(
     assert [v for v, _ in meter.verdicts] == list(result.verdicts)
 
 
+def test_a_scenario_whose_table_is_not_there_is_not_clear(tmp_path: Path) -> None:
+    recording, names = wild().write(tmp_path / "r"), [SCENARIO, "slow_dns"]
+    meter = Meter([(name, name) for name in names])
+    with Evaluator(recording, names) as evaluator:
+        evaluator.advance()
+        meter.take(meter.read(evaluator))
+    meter.conclude(replay(recording, names))
+    assert [light.state for light in lights(meter.watched, meter.on)] == ["clear", "cannot_tell"]
+
+
 def test_its_signals_are_those_of_the_replay_as_far_as_it_has_seen(
     followed: tuple[Meter, Recording, list[set[str]]],
 ) -> None:

@@ -19,7 +19,7 @@ from synthetic import HOSTILE, MS, START, S
 from santabpf.display import Figure, Flame, Words
 from santabpf.display.escape import html_text, visible
 from santabpf.errors import BadUsage
-from santabpf.recording import Writer
+from santabpf.probes import all_probes
 from santabpf.workbench import Filter, Investigation, Window
 from santabpf.workbench.panels import GROUPS, all_panels, draw
 from santabpf.workbench.part import Part, step_ns
@@ -189,15 +189,22 @@ def test_a_window_without_events_is_a_sentence_or_an_empty_picture_in_every_pane
         assert draw(looked, name)
 
 
-def test_an_empty_recording_is_a_sentence_in_every_panel(tmp_path: Path) -> None:
-    with Writer(tmp_path / "empty", info={"nodes": {}, "probes": {}}):
-        pass
-    looked = Investigation(tmp_path / "empty", sidecar=None)
+@pytest.mark.parametrize("probes", [(), tuple(all_probes())], ids=["no table", "every table"])
+def test_an_empty_recording_is_a_sentence_in_every_panel(tmp_path: Path, probes: tuple[str, ...]) -> None:
+    looked = Investigation(synthetic.nothing_happened(tmp_path / "empty", probes))
+    assert looked.recording["exec"].rows == 0 if probes else "exec" not in looked.recording.tables
     for name in all_panels():
-        (part,) = draw(looked, name)
-        assert str(part.shown)
-        assert not part.picks
+        parts = draw(looked, name)
+        assert parts, name
+        for part in parts:
+            assert isinstance(part.shown, Words), name
+            assert str(part.shown), name
+            assert not part.picks, name
+    finding = looked.mark("nothing at all")
     looked.close()
+    again = Investigation(tmp_path / "empty")
+    assert (again.notice, again.findings) == ("", (finding,))
+    again.close()
 
 
 def test_a_part_that_is_broken_is_a_sentence(busy: Path, tmp_path: Path) -> None:
