@@ -6,6 +6,7 @@ of its own, a port, a network.
 
     run.py     the notebook, run by papermill       export.py    the page, made by nbconvert with our template
     edits.py   what people write, kept              markdown.py  the same as Markdown      pdf.py  on paper, by Chromium
+    cells.py   whose each cell is; those that people added
     facts.py   what each page says of itself        index.py     a folder of reports, and the page that lists them
 """
 
@@ -84,7 +85,7 @@ def report(
     formats     html, md, pdf; by default what out ends in
     edits       what people wrote, section -> Markdown, or a Markdown file with headings; by default
                 <recording>.edits.md where it is there. What they wrote in the notebook of an earlier report of this
-                name is kept in any case
+                name, and the cells that they added to it, are kept in any case
     progress    show how far the notebook is; by default on a terminal
 
     The verdicts are written first and handed to the notebook, so nothing is judged twice. A failing cell is no

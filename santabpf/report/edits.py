@@ -2,7 +2,7 @@
 
 Such a section is a Markdown cell with a tag `edit-<section>`. In the notebook that is run it holds a prompt; people
 write over it in the notebook that a report left, or in a Markdown file with a heading for each section. A report that
-is made again takes their words from there.
+is made again takes their words from there, and the cells that they added (cells.py).
 
 In: the notebook to be run, the one that an earlier report left, sections by name. Out: the notebook to be run, with
 people's words in it. Never: loses a word: where notebook and file were both changed, it says so and stops.
@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadUsage, nearest
+from .cells import is_written, kept, put_back, section
 from .run import quick_imports
 
-_TAG = "edit-"
 _HEADING = re.compile(r"##\s+(.+?)\s*#*\s*")
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 #: Code, and addresses in angle brackets, are left alone.
@@ -30,12 +30,6 @@ _MARKUP = re.compile(r"<(?=[A-Za-z/!?])")
 _LINK = re.compile(
     r"(\]\(\s*<?\s*|^ {0,3}\[[^\]]+\]:\s*<?\s*)(?=[a-z][a-z0-9+.\s&#;-]*:)(?!https?:|mailto:)",
     re.IGNORECASE | re.MULTILINE)
-
-
-def section(cell: Any) -> str:
-    """The name of the section that people write in this cell; '' for any other cell."""
-    tags = cell.get("metadata", {}).get("tags", []) if cell.get("cell_type") == "markdown" else []
-    return next((tag.removeprefix(_TAG) for tag in tags if tag.startswith(_TAG)), "")
 
 
 def from_file(path: Path) -> dict[str, str]:
@@ -60,7 +54,8 @@ def from_file(path: Path) -> dict[str, str]:
 
 
 def put_in(source: Path, earlier: Path, given: Mapping[str, str], out: Path) -> None:
-    """Write the notebook to be run: `source`, with what people wrote in `earlier` (if it is there) and in `given`.
+    """Write the notebook to be run: `source`, with what people wrote in `earlier` (if it is there) and in `given`, and
+    with the cells that they added to `earlier`.
 
     Raises BadUsage: a section that `source` has no cell for, one that was changed in both places, a broken `earlier`.
     """
@@ -71,7 +66,8 @@ def put_in(source: Path, earlier: Path, given: Mapping[str, str], out: Path) -> 
     for name in given:
         if name not in cells:
             raise BadUsage(f"{source.name} has no section {name!r} for people to write in; {nearest(name, cells)}")
-    before = dict(_before(earlier))
+    left = _read(earlier)
+    before = _before(left)
     for name, cell in before.items():
         if name not in cells and _words(cell, ""):
             raise BadUsage(f"{earlier}: people wrote a section {name!r}, for which {source.name} has no cell; "
@@ -79,7 +75,7 @@ def put_in(source: Path, earlier: Path, given: Mapping[str, str], out: Path) -> 
     for name, cell in cells.items():
         prompt, ours = cell.source.strip(), given.get(name, "").strip()
         theirs = _words(before[name], prompt) if name in before else ""
-        known = _kept(before[name]).get("given") if name in before else None
+        known = kept(before[name]).get("given") if name in before else None
         words = _merged(theirs, ours, known)
         if words is None:
             raise BadUsage(f"{name} was changed in {earlier.name} and in the file of edits, differently; "
@@ -87,31 +83,37 @@ def put_in(source: Path, earlier: Path, given: Mapping[str, str], out: Path) -> 
         cell.source = words or prompt
         cell.metadata["santabpf"] = {
             "written": bool(words), "prompt": _digest(prompt), "given": _digest(ours) if ours else ""}
+    put_back(book, left)
     nbformat.write(book, out)  # type: ignore[no-untyped-call]
 
 
-def _before(earlier: Path) -> Iterator[tuple[str, Any]]:
-    """Name and cell of each section of the notebook that is there already."""
+def _read(earlier: Path) -> Any | None:
+    """The notebook that is there already, if one is. Raises BadUsage."""
     if not earlier.exists():
-        return
+        return None
     with quick_imports():
         import nbformat
     try:
-        book = nbformat.read(earlier, as_version=4)  # type: ignore[no-untyped-call]
+        return nbformat.read(earlier, as_version=4)  # type: ignore[no-untyped-call]
     except Exception as exc:  # nbformat and jsonschema have no error in common
         raise BadUsage(f"{earlier}: is no notebook, so what people wrote in it can't be kept; move it away") from exc
-    yield from ((section(cell), cell) for cell in book.cells if section(cell))
 
 
-def _kept(cell: Any) -> dict[str, Any]:
-    kept = cell.metadata.get("santabpf", {})
-    return kept if isinstance(kept, dict) else {}
+def _before(left: Any | None) -> dict[str, Any]:
+    """Each section's cell of that notebook; one that was split is one again."""
+    found: dict[str, Any] = {}
+    for cell in left.cells if left is not None else ():
+        if section(cell) in found:
+            found[section(cell)].source += f"\n\n{cell.source}"
+        elif section(cell):
+            found[section(cell)] = cell
+    return found
 
 
 def _words(cell: Any, prompt: str) -> str:
     """What people wrote in the cell: '' where the prompt still stands there; without its sentence where that does."""
     text = str(cell.source).strip()
-    if text == prompt or _digest(text) == _kept(cell).get("prompt"):
+    if text == prompt or _digest(text) == kept(cell).get("prompt"):
         return ""
     return text.removeprefix(prompt.split("\n\n")[0]).strip() if prompt else text
 
@@ -131,17 +133,17 @@ def _digest(text: str) -> str:
 
 def for_readers(book: Any) -> None:
     """Take prompts out of an executed notebook; where nothing else stands in their section, say that it is empty."""
-    kept = []
+    shown = []
     for at, cell in enumerate(book.cells):
-        if section(cell) and not _kept(cell).get("written"):
+        if section(cell) and not is_written(cell):
             rest = book.cells[at + 1 :]
             ends = (n for n, c in enumerate(rest) if c.cell_type == "markdown" and c.source.startswith("## "))
             end = next(ends, None)
-            if any(c.cell_type == "code" for c in rest[:end]):
+            if any(c.cell_type == "code" or is_written(c) for c in rest[:end]):
                 continue
             cell.source = "*Not written yet.*"
-        kept.append(cell)
-    book.cells = kept
+        shown.append(cell)
+    book.cells = shown
 
 
 def without_markup(text: str) -> str:

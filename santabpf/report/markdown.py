@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..display.escape import markdown_text, visible
-from .edits import for_readers, section, without_markup
+from .cells import is_written
+from .edits import for_readers, without_markup
 from .run import quick_imports
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -28,7 +29,7 @@ def to_markdown(notebook: Path, title: str, foot: str) -> str:
     for cell in book.cells:
         if cell.cell_type == "markdown":
             if "papermill-error-cell-tag" not in cell.metadata.get("tags", []):
-                parts.append(without_markup(cell.source) if section(cell) else cell.source)
+                parts.append(without_markup(cell.source) if is_written(cell) else cell.source)
         else:
             parts += [text for output in cell.get("outputs", ()) for text in _shown(cell, output)]
     return "\n\n".join([*(part.strip("\n") for part in parts), "---", markdown_text(foot)]) + "\n"
