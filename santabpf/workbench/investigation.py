@@ -88,6 +88,8 @@ class Investigation:
         """Look at this window, cut to the recording's. Raises BadUsage where nothing is left of it."""
         first, last = self.everything
         start, end = max(first, int(start_ns)), min(last, int(end_ns))
+        if last <= first:
+            raise BadUsage(f"{self.recording.name} covers no time, so there is no window in it to look at")
         if end <= start:
             raise BadUsage(f"the window {Window(int(start_ns), int(end_ns))} lies outside the recording, which is "
                            f"{self.everything}")

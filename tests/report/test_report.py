@@ -16,6 +16,7 @@ from typing import Any
 
 import nbformat
 import pytest
+import synthetic
 from books import NotebookMaker
 
 import santabpf as sb
@@ -68,6 +69,13 @@ def test_the_page_says_the_verdict_in_plain_words(made: Report) -> None:
     for sentence in verdict.summary:
         assert sentence.text.split("'")[0] in page
     assert f"digest {verdict.digest}" in page
+
+
+def test_an_empty_recording_is_a_whole_report_that_cannot_tell(tmp_path: Path) -> None:
+    empty = sb.open(synthetic.nothing_happened(tmp_path / "empty", ["exec", "exit", "fork", "runq"]))
+    made = sb.report(empty, tmp_path / "out.html")
+    assert (made.error, made.exit_code) == (None, 4)
+    assert "This report is not whole" not in made.path.read_text()
 
 
 def test_the_same_recording_gives_the_same_page(recording: Recording, made: Report, tmp_path: Path) -> None:

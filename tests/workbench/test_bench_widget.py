@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Iterator
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import busy_node
+import ipywidgets
 import pytest
 from busy_node import SHOP
-from synthetic import START, S, nothing_happened
+from synthetic import HOSTILE, START, S, nothing_happened
 
 from santabpf.probes import all_probes
 from santabpf.workbench import Filter, Investigation, Workbench
+from santabpf.workbench.chart import Chart
+from santabpf.workbench.flame import FlameGraph
 from santabpf.workbench.judged import Judged
 from santabpf.workbench.library import entries, find_folder
 from santabpf.workbench.pane import Pane
@@ -138,10 +142,47 @@ def test_an_empty_recording_is_a_sentence_wherever_one_clicks(
             assert "<p" in shown.drawing or "santa-badge" in shown.drawing, name
             assert "mistake in SantaBPF" not in shown.drawing, name
     bench._crumbs.children[2].value = "12:00:10"
-    assert "outside the recording" in said(bench)
+    assert "empty covers no time" in said(bench)
     player = bench._place.children[1]
     player.selected_index = 0
     assert "nothing to " in player.children[0].children[0].message
+
+
+def test_hostile_names_are_text_all_over_the_bench_and_in_the_player(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(Workbench, "_judge", lambda self, opened: None)
+    path = busy_node.record(tmp_path / "recordings" / "<img src=x onerror=alert(1)>", hostile=True)
+    bench = Workbench(path, path.parent)
+    for name in HOSTILE[:5]:
+        bench.investigation.only(Filter("command", name))
+        bench.investigation.mark(name, name)
+        bench.investigation.back()
+    _ = bench.investigation.verdicts()
+    for tab in range(len(bench._tabs.children)):
+        bench._tabs.selected_index = tab
+        bench._draw()
+    bench._place.children[1].selected_index = 0
+    player = bench._place.children[1].children[0].children[0]
+    player.seek(player.player.end_ns)
+    shown, drawn = markup(bench), 0
+    for text in shown:
+        drawn += "&lt;" in text
+        for evil in ("<script>alert", "<img src", "<a href=x>", "\x1b[31m", "\u202e"):
+            assert evil not in text, text[max(0, text.index(evil) - 300):][:600]
+    assert drawn >= 5, "the names were not to be seen at all"
+
+
+def markup(widget: Any) -> list[str]:
+    """All that a browser takes for HTML in this widget and what is in it: panes, charts, ipywidgets' own HTML."""
+    found = [json.dumps(widget.figure, ensure_ascii=False)] if isinstance(widget, Chart) else []
+    if isinstance(widget, Pane | FlameGraph):
+        found.append(widget.drawing)
+    elif isinstance(widget, ipywidgets.HTML):
+        found.append(widget.value)
+    assert not getattr(widget, "description_allow_html", False)
+    return found + [text for child in getattr(widget, "children", ()) for text in markup(child)]
 
 
 def test_a_mistake_of_ours_is_a_sentence_in_its_panel(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from planted_moments import START, S, by_chance, moment, usual
+from synthetic import nothing_happened
 
 from santabpf.compare import Comparison
 from santabpf.display.escape import html_text
@@ -65,12 +67,27 @@ def test_what_cannot_be_compared_is_said_in_every_widget(friday: Path) -> None:
     assert isinstance(sides.plain, Comparison)
 
 
-@pytest.mark.parametrize("name", ["nowhere", "<script>alert(1)</script>"])
-def test_a_recording_that_is_none_gets_a_sentence(name: str, tmp_path: Path) -> None:
+def newer(path: Path) -> None:
+    path.mkdir()
+    (path / "recording.json").write_text('{"format": 99}')
+
+
+@pytest.mark.parametrize(("name", "make", "said"), [
+    ("nowhere", lambda path: None, "there is no such recording"),
+    ("<script>alert(1)</script>", lambda path: None, "there is no such recording"),
+    ("newer", newer, "format 99"),
+    ("empty", lambda path: nothing_happened(path, ["exec"]), "empty covers no time"),
+    ("nothing", nothing_happened, "nothing covers no time"),
+])
+def test_a_recording_that_can_not_be_compared_gets_a_sentence(
+    name: str, make: Callable[[Path], None], said: str, tmp_path: Path
+) -> None:
+    make(tmp_path / name)
     sides = comparing(tmp_path / name)
-    assert "there is no such recording" in sides.ranking.message
+    assert said in sides.ranking.message
+    assert said in sides.picture.message
     assert sides.moments is None
-    assert html_text("there is no such recording") in sides.plain._repr_mimebundle_()["text/html"]
+    assert html_text(said) in sides.plain._repr_mimebundle_()["text/html"]
     assert "<script>alert" not in sides.choice.children[0].drawing
 
 
