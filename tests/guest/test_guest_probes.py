@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from guest.fixtures import Host
 from guest.image import KERNELS
-from guest.machine import Guest
 from probes import plants
 
 from santabpf.recording import verify
@@ -35,13 +29,11 @@ class Grown:
     def __init__(self, folder: Path, host: Host) -> None:
         self._folder, self._host = folder, host
         self._made: dict[str, plants.Grown | BaseException] = {}
-        self._check: subprocess.Popen[str] | None = None
 
     def on(self, kernel: str) -> plants.Grown:
         if kernel not in self._made:
             try:
                 guest = self._host.guest(kernel)
-                self._start_check(guest)
                 out = self._folder / f"linux-{kernel}"
                 self._made[kernel] = plants.grow(guest.node, wanted(kernel), out, **guest.options)
             except BaseException as exc:
@@ -51,32 +43,10 @@ class Grown:
             raise made
         return made
 
-    def checked(self) -> dict[str, Any]:
-        """What `santabpf check` says of the first kernel."""
-        assert self._check is not None
-        out, err = self._check.communicate(timeout=300)
-        assert (self._check.returncode, err) == (0, ""), out
-        said: dict[str, Any] = json.loads(out)
-        return said
-
-    def close(self) -> None:
-        if self._check is not None and self._check.poll() is None:
-            self._check.kill()
-            self._check.communicate()
-
-    def _start_check(self, guest: Guest) -> None:
-        """Begin it beside the recording, on the other CPU: both compile every probe, which takes long there."""
-        if self._check is None:
-            argv = [sys.executable, "-m", "santabpf", "check", guest.node, "--json", "--ssh-config", str(guest.config)]
-            pipe = subprocess.PIPE
-            self._check = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
-
 
 @pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory, guest_host: Host) -> Iterator[Grown]:
-    made = Grown(tmp_path_factory.mktemp("grown"), guest_host)
-    yield made
-    made.close()
+def grown(tmp_path_factory: pytest.TempPathFactory, guest_host: Host) -> Grown:
+    return Grown(tmp_path_factory.mktemp("grown"), guest_host)
 
 
 ON_EACH = [(kernel, pytest.mark.guest(kernel=kernel)) for kernel in KERNELS]
@@ -101,21 +71,3 @@ def test_the_recording_is_whole_and_says_what_each_probe_could_do(grown: Grown, 
     probes = recording.info["probes"]
     assert set(probes) == {probe for name in wanted(kernel) for probe in plants.probes_of(name)}
     assert all((probe["why"] is None) == (probe["state"] == "on") for probe in probes.values())
-
-
-@pytest.mark.guest
-def test_check_says_what_works_on_another_kernel_and_what_does_not(grown: Grown) -> None:
-    recording = grown.on(FIRST).recording
-    said = grown.checked()
-    assert (said["node"], said["ok"]) == ("guest", True)
-    found = {finding["name"]: finding for finding in said["findings"]}
-    assert found["kernel"]["message"].startswith(f"Linux {FIRST}.")
-    assert "x86_64, 2 CPUs" in found["kernel"]["message"]
-    assert found["connection"]["message"] == "SSH to guest"
-    probes = {name: probe for name, probe in recording.info["probes"].items() if probe["state"] != "on"}
-    for name, probe in probes.items():
-        assert found[f"probe {name}"]["state"] == "degraded"
-        assert probe["why"].removeprefix("planted: ") in found[f"probe {name}"]["message"]
-    works = set(found["probes"]["message"].split(", "))
-    assert set(recording.info["probes"]) - probes.keys() <= works
-    assert not works & probes.keys()
