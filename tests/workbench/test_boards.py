@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import busy_node
 import pytest
+from shown import check_names_are_text
 from synthetic import HOSTILE, nothing_happened
 
 import santabpf as sb
+from santabpf.check import CheckResult, Finding
 from santabpf.probes import all_probes
-from santabpf.replay import AlarmEvent
+from santabpf.replay import AlarmEvent, Evaluator
 from santabpf.workbench.board import LINES, Board, Watched, lights
 from santabpf.workbench.live_panel import LivePanel
 from santabpf.workbench.live_session import LiveSession
+from santabpf.workbench.meter import Meter
 from santabpf.workbench.pane import Pane
 from santabpf.workbench.player import Player
 from santabpf.workbench.player_panel import PlayerPanel
@@ -106,3 +111,20 @@ def test_a_live_panel_says_what_is_wrong_with_what_was_asked_for(tmp_path: Path)
     assert "there is no recording to keep" in panel.children[1].children[-1].drawing
     assert "There is no recording yet" in repr(panel.verdicts())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_hostile_names_are_text_in_every_part_of_the_live_panel(tmp_path: Path) -> None:
+    recording = sb.open(busy_node.record(tmp_path / "r", hostile=True))
+    session, meter = LiveSession("local", ["short_lived_jobs"], out=tmp_path / "x"), Meter([("short_lived_jobs", "S")])
+    result = sb.replay(recording, ["short_lived_jobs"])
+    for at, name in enumerate([*HOSTILE, HOSTILE[0]]):  # a light tells of the first, lines of the newest
+        meter.hear(replace(result.events[0], label=name, value=name, title=name, at_ns=result.events[0].at_ns + at))
+    with Evaluator(recording, ["short_lived_jobs"]) as evaluator:
+        evaluator.advance()
+        meter.take(meter.read(evaluator))
+    meter.conclude(result)
+    session.checked = CheckResult(HOSTILE[0], tuple(Finding(name, "degraded", name, name) for name in HOSTILE))
+    session.hindered, session.message, session._meter = tuple(HOSTILE), HOSTILE[0], meter
+    panel = LivePanel(session)
+    assert "crit" in panel._lights.drawing or "warn" in panel._lights.drawing
+    check_names_are_text(panel, at_least=4)
