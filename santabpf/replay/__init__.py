@@ -14,10 +14,12 @@ In: a Recording and scenarios. Out: Result. Never: writes, a node, the network.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import QueryFailed, RecordingError
 from ..recording import check_bytes, verify
+from ..recording import open as open_recording
 from ..scenarios import Scenario
 from .alarms import RANK, Level, Machine
 from .check import check_scenario
@@ -38,15 +40,20 @@ __all__ = [
 
 
 def replay(
-    recording: Recording, scenarios: Iterable[str | Scenario] | None = None, *, limits: Limits | None = None
+    recording: Recording | str | Path,
+    scenarios: Iterable[str | Scenario] | None = None,
+    *,
+    limits: Limits | None = None,
 ) -> Result:
     """Judge a recording.
 
+    recording  opened, or its folder
     scenarios  names or Scenario values; by default those the recording was made for and all whose tables it has
 
     Returns: verdicts (one for each scenario and node), alarms, signals; of the same recording the same, byte for byte.
     Raises: BadUsage (unknown scenario), BadScenario, QueryFailed, RecordingError.
     """
+    recording = open_recording(recording) if isinstance(recording, str | Path) else recording
     if not recording.nodes:
         raise RecordingError(f"{recording.path}: nothing was recorded in it, so there is nothing to judge")
     chosen = None if scenarios is None else list(scenarios)

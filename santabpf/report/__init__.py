@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import BadUsage, ReportFailed
+from ..recording import open as open_recording
 from ..replay import hand_over, replay
 from ..shipped import shipped
 from ..whole import write_whole
@@ -61,8 +62,16 @@ class Report:
     paths: tuple[Path, ...] = ()
 
 
+def _opened(recording: Recording | str | Path | Sequence[Recording | str | Path]) -> list[Recording]:
+    if isinstance(recording, str | Path):
+        return [open_recording(recording)]
+    if isinstance(recording, Sequence):
+        return [one for part in recording for one in _opened(part)]
+    return [recording]
+
+
 def report(
-    recording: Recording | Sequence[Recording],
+    recording: Recording | str | Path | Sequence[Recording | str | Path],
     out: str | Path = "postmortem.html",
     scenarios: Sequence[str] | None = None,
     notebook: str | Path | None = None,
@@ -75,7 +84,7 @@ def report(
 ) -> Report:
     """Judge a recording and write the postmortem as one HTML file, with the notebook and the verdicts beside it.
 
-    recording   or several of one incident, which come onto one timeline
+    recording   opened, or its folder; or several of one incident, which come onto one timeline
     out         the file; one that ends in .md or .pdf is written as that
     scenarios   as for replay(): by default those it was made for
     notebook    one of your own instead of postmortem.ipynb (incident.ipynb for several); it must take a parameter
@@ -93,7 +102,7 @@ def report(
     each other), ReportFailed (no notebook or page could be made; the verdicts are there all the same), and whatever
     replay() raises.
     """
-    recordings = list(recording) if isinstance(recording, Sequence) else [recording]
+    recordings = _opened(recording)
     if not recordings:
         raise BadUsage("there is no recording to report")
     wanted = _formats(Path(out), formats, into)

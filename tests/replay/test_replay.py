@@ -61,6 +61,13 @@ def test_a_loop_of_small_shells_fires_and_names_who_what_and_how_much(tmp_path: 
     assert verdict.confidence.level == "high"
 
 
+def test_the_folder_of_a_recording_will_do(tmp_path: Path) -> None:
+    recording = wild(World(20)).write(tmp_path / "r")
+    (opened,) = replay(recording, ["short_lived_jobs"]).verdicts
+    (folder,) = replay(recording.path, ["short_lived_jobs"]).verdicts
+    assert folder.digest == opened.digest
+
+
 def test_a_pipe_of_two_jobs_every_three_seconds_fires(tmp_path: Path) -> None:
     world = World(24)
     script = world.lives("backup", tgid=900, parent=world.init)
