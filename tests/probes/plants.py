@@ -38,7 +38,7 @@ from santabpf.units import SECOND
 HERE = Path(__file__).parent
 #: A program that was skipped, or a map that others filled, need not be the plant's loss: its rows are counted below.
 CAUSES = ("reserve_failed", "buffer_dropped")
-PLANT_S = 90.0  # for one plant, on an emulated machine
+PLANT_S = 180.0  # for one plant, on an emulated machine
 # Run on the node. The first starts the second in a new process, so that what a login shell did is not the plant's. The
 # second takes a zip from stdin, leaves the rest of stdin to the plant, and runs that as a program.
 START = """
