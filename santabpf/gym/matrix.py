@@ -30,18 +30,23 @@ DELAY_GOAL_NS = 3 * SECOND
 _HEAD = """\
 # How often the verdicts are right
 
-Written by `make gym` (`santabpf gym`). Each drill provokes its trouble for real, is recorded with all that any scenario
-needs, and is judged by every scenario. A miss stands here as a miss.
-""".splitlines()
+Written by `make gym` (`santabpf gym`). Each drill provokes its trouble for real, {judged}.
+A miss stands here as a miss.
+"""
+_JUDGED = {
+    False: "is recorded with all that any scenario\nneeds, and is judged by every scenario",
+    True: "is recorded with what its own scenario\nneeds, and is judged by that",
+}
 _EACH = """\
 ## Each scenario
 
 Recall: of the drills that provoke it, how many it fired on. False: drills, look-alikes and healthy loads on which it
 fired and should not have. Precision: of all its alarms that were right or wrong, how many were right; those on drills
-that name it under `also` are neither. Delay: from the onset of the fault to its alarm.
+that name it under `also` are neither. Delay: from the onset of the fault to its alarm. Cost: what the elf and all its
+BPF programs took of one core while the drills that provoke it were recorded; the median.
 
-| scenario | drills | found | recall | false | precision | cannot tell | delay, median | longest |
-|---|---|---|---|---|---|---|---|---|
+| scenario | drills | found | recall | false | precision | cannot tell | delay, median | longest | cost |
+|---|---|---|---|---|---|---|---|---|---|
 """.rstrip().splitlines()
 _MATRIX = """\
 ## Drill by scenario
@@ -77,6 +82,7 @@ class Accuracy:
     runs: list[Run] = field(default_factory=list)
     machine: str = ""
     date: str = ""
+    alone: bool = False  # each drill was recorded and judged by its own scenario only
 
     def faults(self, scenario: str) -> list[Run]:
         """Runs in which it must fire."""
@@ -104,7 +110,7 @@ class Accuracy:
     def to_markdown(self) -> str:
         """docs/accuracy.md."""
         lines = [
-            *_HEAD,
+            *_HEAD.format(judged=_JUDGED[self.alone]).splitlines(),
             "",
             f"- machine: {self.machine}",
             f"- date: {self.date}",
@@ -128,10 +134,12 @@ class Accuracy:
         unknown = sum(r.states.get(name) == "cannot_tell" for r in self.runs)
         median, most = (statistics.median(delays), max(delays)) if delays else (None, None)
         late = most is not None and most > DELAY_GOAL_NS
+        costs = [r.core_percent for r in faults if r.core_percent is not None]
         cells = [
             name, str(len(faults)), str(found), _percent(found, len(faults)), str(len(false)),
             _percent(found, found + len(false)), str(unknown), "" if median is None else format_duration(median),
             "" if most is None else f"**{format_duration(most)}**" if late else format_duration(most),
+            f"{statistics.median(costs):.1f} %" if costs else "",
         ]  # fmt: skip
         return "| " + " | ".join(cells) + " |"
 
@@ -178,7 +186,7 @@ def gym(
     chosen = [get_scenario(name) for name in scenarios] if scenarios else list(all_scenarios().values())
     judged = tuple(all_scenarios())
     machine = describe() if node == "local" else f"the node {node}"
-    out = Accuracy(judged, machine=machine, date=f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}")
+    out = Accuracy(judged, machine=machine, date=f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}", alone=alone)
     planned = [
         (scenario.name, variant)
         for scenario in chosen if (scenario.folder / "reproduce.sh").is_file()
@@ -196,6 +204,9 @@ def gym(
                     result = drill(name, variant.name, seconds=seconds, node=node, judged=others, keep=path, **options)
                 run = Run(name, variant.name, variant.expected, variant.also, result.states, result.delay_ns,
                           result.core_percent)  # fmt: skip
+                if node != "local" and result.recording is not None:
+                    (facts,) = result.recording.info["nodes"].values()
+                    out.machine = f"{machine}, {facts['cpus']} CPUs, Linux {facts['kernel']}"
             except SantaError as exc:
                 run = Run(name, variant.name, variant.expected, variant.also, {}, None, None, str(exc))
             out.runs.append(run)

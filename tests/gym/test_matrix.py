@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -21,7 +22,7 @@ CALM = Run("loop", "calm", "quiet", (), {"loop": "quiet", "busy": "quiet"}, None
 def test_a_fault_that_is_found_and_a_calm_look_alike_are_right() -> None:
     told = Accuracy(NAMES, [GOOD, CALM])
     assert told.ok
-    assert "| loop | 1 | 1 | 100 % | 0 | 100 % | 0 | 1.5 s | 1.5 s |" in told.to_markdown()
+    assert "| loop | 1 | 1 | 100 % | 0 | 100 % | 0 | 1.5 s | 1.5 s | 2.0 % |" in told.to_markdown()
     assert "| loop, storm (fired) | F | (F) |" in told.to_markdown()
     assert "| loop, calm (quiet) | · | · |" in told.to_markdown()
 
@@ -88,13 +89,17 @@ def test_what_was_kept_is_judged_again_and_not_made_again(tmp_path: Path, monkey
 
     monkeypatch.setattr(matrix, "drill", fake)
     shutil.copytree(Path(__file__).parents[2] / "recordings" / "oom_kill", tmp_path / "oom_kill-leak-1")
-    told = gym(["oom_kill"], times=2, keep=tmp_path, alone=True)
+    told = gym(["oom_kill"], times=2, keep=tmp_path, alone=True, node="web-1")
     names = list(variants(get_scenario("oom_kill").folder))
     assert made == [tmp_path / f"oom_kill-{name}-{turn}" for turn in (1, 2) for name in names][1:]
     (run,) = [run for run in told.runs if run.states]
     assert (run.variant, run.states) == ("leak", {"oom_kill": "fired"})
     assert run.delay_ns is not None
     assert run.core_percent is not None
+    assert re.fullmatch(r"the node web-1, \d+ CPUs, Linux \d+\.\d+", told.machine)
+    text = told.to_markdown()
+    assert "is recorded with what its own scenario\nneeds, and is judged by that." in text
+    assert f"| {run.core_percent:.1f} % |" in text
 
 
 @pytest.mark.parametrize(("alone", "others"), [(True, ()), (False, tuple(all_scenarios()))])
