@@ -106,7 +106,7 @@ class Table:
         self._only_changed, self._masked = spec["only_changed"], masked
         self._last: dict[int, int] = {}
         self._held = Held(_HELD if spec.get("when") == "second" else 0)
-        self._sockets = spec.get("sock_diag", [])
+        self._sockets = [sockdiag.Dump(name) for name in spec.get("sock_diag", [])]
         self._cgroups = cgroupfs.Reader(spec["each_cgroup"], read_file) if spec.get("each_cgroup") else None
 
     def read(self, members: set | None) -> dict[str, bytes]:
@@ -116,10 +116,10 @@ class Table:
             text = self._held.read(path)
             if text is not None:
                 out[path] = text
-        for name in self._sockets:
-            text = sockdiag.read(name)
+        for dump in self._sockets:
+            text = dump.read()
             if text is not None:
-                out["sock_diag/" + name] = text
+                out["sock_diag/" + dump.name] = text
         if self._cgroups:
             out.update(self._cgroups.read())
         if self._each:

@@ -2,13 +2,14 @@
 
 Sockets of this process's network namespace. Listeners have a table of their own in the kernel; for other states it
 walks the table of all connections, which takes a millisecond for each 10^5 slots or so. Hence the older request, which
-asks for both families in one walk; SOCK_DIAG_BY_FAMILY would need two.
+asks for both families in one walk; SOCK_DIAG_BY_FAMILY would need two. And hence the rests: see Dump.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
+import time
 
 _SOCK_DIAG, _TCP, _DUMP = 4, 18, 0x301  # NETLINK_SOCK_DIAG, TCPDIAG_GETSOCK, NLM_F_REQUEST | NLM_F_DUMP
 _DONE, _ERROR = 3, 2  # NLMSG_DONE, NLMSG_ERROR
@@ -17,6 +18,31 @@ _ALL = 0xFFE  # states 1 to 11
 #: What can be asked for: sets of states.
 STATES = {"listen": 1 << _LISTEN, "passing": _ALL & ~(1 << _ESTABLISHED | 1 << _TIME_WAIT | 1 << _LISTEN)}
 _LIMIT = 4 << 20
+#: After a walk that took 1 ms of CPU, 2 s pass before the next; 5 s at most.
+_REST, _REST_MOST_S = 2000, 5.0
+
+
+class Dump:
+    """Sockets of some states, read once a second; a walk of the table of all connections only as often as it may cost.
+
+    The first reading is none: differences start there, and these are no counters.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._due: float | None = None
+
+    def read(self) -> bytes | None:
+        """The messages, as read() has them; None while it rests, too."""
+        if self._due is None or time.monotonic() < self._due:
+            self._due = self._due or 0.0
+            return None
+        before = time.thread_time()
+        messages = read(self.name)
+        if self.name != "listen":
+            rest = min(_REST * (time.thread_time() - before), _REST_MOST_S)
+            self._due = time.monotonic() + rest - 0.5  # it is asked once a second, and not to the millisecond
+        return messages
 
 
 def read(name: str) -> bytes | None:
