@@ -1,6 +1,6 @@
 # Each target sets up what it needs, once: see deploy/setup.sh.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench costs docs lint gym recordings lock clean
+.PHONY: help demo test bench costs docs lint gym gym-guest recordings lock clean
 PYTHON_HERE := .venv/bin/python
 # the recordings that are committed: scenario:variant=folder
 KEPT := \
@@ -90,7 +90,7 @@ KEPT := \
 	cpu_usage:burst=cpu_usage_quiet_burst
 
 help: ## what can be made here
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## provoke a fault, record it with BPF, judge it, write its postmortem (under a minute, once set up)
 	@deploy/setup.sh demo
@@ -120,6 +120,10 @@ docs: ## write docs/tables.md out of the YAML
 gym: ## all drills and look-alikes, five times each; writes docs/accuracy.md (some hours; goes on where it was stopped)
 	@deploy/setup.sh test
 	.venv/bin/santabpf gym --keep out/gym -o docs/accuracy.md $(ARGS)
+
+gym-guest: ## all drills once in a second node under qemu; writes docs/accuracy-guest.md (an hour or two; goes on, too)
+	@deploy/setup.sh test
+	$(PYTHON_HERE) tests/guest/gym.py out/gym-guest docs/accuracy-guest.md $(ARGS)
 
 recordings: ## make the recordings in recordings/ anew, on this machine's kernel, anonymised; some: KEPT="a:b=c"
 	@deploy/setup.sh test

@@ -1,8 +1,8 @@
 """The guests' disk and kernels: Debian, made by debootstrap, kept in a cache folder outside of the checkout.
 
 In: this machine's apt configuration, which says where Debian comes from. Out: an Image. The cache is keyed by the
-digest of this file, so that a changed recipe is built anew; files that are not what was built are noticed, and built
-anew too. Never: changes an image that is there; boots anything (see machine.py).
+digest of this file and by what is installed, so that a changed recipe is built anew; files that are not what was built
+are noticed, and built anew too. Never: changes an image that is there; boots anything (see machine.py).
 
     python tests/guest/image.py        # makes it, and says where it is
 """
@@ -33,6 +33,11 @@ PACKAGES = (
     *("systemd", "systemd-sysv", "udev", "dbus", "libpam-systemd", "openssh-server", "kmod", "e2fsprogs"),
     *("python3-bpfcc", "iproute2", "nftables", "procps", "bzip2"),
 )
+# what drills run besides; the tests do without, so that their disk is made sooner
+DRILL_PACKAGES = (
+    *("apache2-bin", "redis-server", "redis-tools", "wrk"),
+    *("gcc", "libc6-dev", "make", "openssl", "openssh-client"),
+)
 # what the first file system needs, and what that needs; the rest is loaded by udev
 MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "crc32c_intel")
 SPARE_BYTES = 400 << 20  # room on the disk
@@ -41,6 +46,7 @@ MASKED = (
     *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer"),
     *("systemd-tmpfiles-clean.timer", "e2scrub_reap.service", "getty@tty1.service", "systemd-timesyncd.service"),
     *("systemd-random-seed.service", "systemd-update-utmp.service", "systemd-networkd-wait-online.service"),
+    "redis-server.service",
 )
 NETWORK = "[Match]\nName=e*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\nLinkLocalAddressing=no\n"
 INIT = """\
@@ -85,17 +91,20 @@ def why_not() -> str:
     return f"there is no {lacking[0]}" if lacking else ""
 
 
-def image(kernel: str) -> Image:
-    """The image for one of KERNELS, made now if it is not there yet (a minute or two). Raises CannotBuild."""
+def image(kernel: str, more: tuple[str, ...] = ()) -> Image:
+    """The image for one of KERNELS, made now if it is not there yet (a minute or two). Raises CannotBuild.
+
+    more: packages besides PACKAGES; an image of its own.
+    """
     digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
     root = cache_folder()
     root.mkdir(parents=True, exist_ok=True)
-    folder = root / f"guest-{digest}"
+    folder = root / "-".join(["guest", digest, *more[:1]])
     with _locked(root / "guest.lock"):
         if not _is_whole(folder):
-            for old in root.glob("guest-*"):
+            for old in {*root.glob("guest-*")} - {*root.glob(f"guest-{digest}*")} | {*root.glob(folder.name)}:
                 shutil.rmtree(old)
-            _build(folder)
+            _build(folder, (*PACKAGES, *more))
     return Image(folder / "disk.img", folder / f"vmlinuz-{kernel}", folder / f"initrd-{kernel}", kernel)
 
 
@@ -127,21 +136,21 @@ def _sum(path: Path) -> str:
 # ------------------------------------------------------------------------------------------------------ building
 
 
-def _build(folder: Path) -> None:
+def _build(folder: Path, packages: tuple[str, ...]) -> None:
     """Make everything in a folder beside it, then rename that."""
     work = Path(tempfile.mkdtemp(prefix="building-", dir=folder.parent))
     try:
         mirror = _mirror()
         root, out = work / "root", work / "out"
         out.mkdir()
-        making = _start_debootstrap(mirror, root)
+        making = _start_debootstrap(mirror, root, packages)
         try:
-            packages = _fetch(mirror, work / "apt")
+            fetched = _fetch(mirror, work / "apt")
         finally:
             said = making.communicate()[0]
         if making.returncode:
             raise CannotBuild(f"debootstrap failed: {(said.strip().splitlines() or ['it said nothing'])[-1]}")
-        for version, package in packages.items():
+        for version, package in fetched.items():
             _run("dpkg-deb", "-x", package, work / version)
         busybox = (work / "busybox" / "bin" / "busybox").read_bytes()
         for version in KERNELS:
@@ -173,12 +182,12 @@ def _mirror() -> str:
     raise CannotBuild("apt on this machine has no source of Debian (or no lists: apt-get update)")
 
 
-def _start_debootstrap(mirror: str, root: Path) -> subprocess.Popen[str]:
+def _start_debootstrap(mirror: str, root: Path, packages: tuple[str, ...]) -> subprocess.Popen[str]:
     env = os.environ | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     proxy = re.search(r"PROXY='(.*)'", _run("apt-config", "shell", "PROXY", "Acquire::http::Proxy"))
     if proxy and proxy[1]:
         env["http_proxy"] = proxy[1]
-    argv = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(root), mirror]
+    argv = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", SUITE, str(root), mirror]
     return subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
     )
