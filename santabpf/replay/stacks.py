@@ -58,13 +58,14 @@ _COLUMNS: list[tuple[str, pa.DataType, str, str]] = [
 def stacks(
     recording: Recording, table: str = "profile", *, from_ns: int | None = None, to_ns: int | None = None,
     node: str | None = None, tgid: int | None = None, start_ns: int | None = None, limits: Limits | None = None,
-    by: Query | None = None,
+    by: Query | None = None, names: Names | None = None,
 ) -> pa.Table:
     """Folded stacks of profile (value: samples) or offcpu (value: ns blocked), heaviest first.
 
     from_ns, to_ns   rows that ended in [from_ns, to_ns), UTC
     tgid, start_ns   of one process only
     by               a Query that asks this recording and is used again; by default one is begun and ended
+    names            Names.of() this recording and table, used again: what was named once is not named anew
 
     Returns: the columns of _COLUMNS and `value`. Empty where nothing was sampled.
     Raises BadUsage for a table without stacks, MissingTable, QueryFailed.
@@ -78,8 +79,7 @@ def stacks(
     named = {f"p{i}": (text, value) for i, (text, value) in enumerate(given.items()) if value is not None}
     where = " AND ".join(f"{text}${name}" for name, (text, _) in named.items()) or "true"
     values = {name: value for name, (_, value) in named.items()}
-    symbols = recording["symbols"].arrow() if "symbols" in recording else None
-    folded = _Folded(_Names(symbols, _SWITCH.get(table)))
+    folded = _Folded(names or Names.of(recording, table))
     with nullcontext(by) if by is not None else Query(recording, limits) as asked:
         times = asked.run(f"SELECT ts_ns FROM {table} WHERE {where} ORDER BY ts_ns", values).table["ts_ns"].to_numpy()
         for first, last in _spans(times):
@@ -114,7 +114,7 @@ def fold(rows: pa.Table, symbols: pa.Table | None, unit: str = "samples", innerm
     unit: of value, samples or ns; it stands in the metadata. innermost: what is further in than this function of the
     kernel is left out. Stacks that have the same names become one. Without symbols, frames keep their addresses.
     """
-    folded = _Folded(_Names(symbols, innermost))
+    folded = _Folded(Names(symbols, innermost))
     folded.add(rows)
     return folded.table(unit)
 
@@ -122,35 +122,60 @@ def fold(rows: pa.Table, symbols: pa.Table | None, unit: str = "samples", innerm
 class _Folded:
     """Stacks that were named, and what they weigh."""
 
-    def __init__(self, names: _Names) -> None:
+    def __init__(self, names: Names) -> None:
         self._names = names
-        self._sums: dict[tuple[Any, ...], list[int]] = {}
+        self._sums: dict[tuple[str, str, int, int | None, int], list[int]] = {}
 
     def add(self, rows: pa.Table) -> None:
         """More rows, of different stacks."""
         for row in _tuples(rows):
-            key = (row.node, row.comm, row.tgid, row.start_ns, *self._names.stack(row))
-            sums = self._sums.setdefault(key, [0, 0])
+            sums = self._sums.setdefault((row.node, row.comm, row.tgid, row.start_ns, self._names.number(row)), [0, 0])
             sums[0] += row.samples
             sums[1] += row.value
 
     def table(self, unit: str) -> pa.Table:
-        """All of them, heaviest first."""
-        ordered = sorted(self._sums.items(), key=_order)
+        """All of them: the heaviest first; of those that weigh the same, in the order of what they are, null first."""
+        numbers = {number for *_, number in self._sums}
+        rank = {number: at for at, number in enumerate(sorted(numbers, key=lambda n: _order(self._names.known[n])))}
+
+        def order(item: tuple[tuple[str, str, int, int | None, int], list[int]]) -> tuple[Any, ...]:
+            (node, comm, tgid, start_ns, number), (_, value) = item
+            return (-value, node, comm or "", -1 if tgid is None else tgid, -1 if start_ns is None else start_ns,
+                    rank[number])
+
+        rows = [(*key, *sums) for key, sums in sorted(self._sums.items(), key=order)]
+        node, comm, tgid, start_ns, number, samples, value = zip(*rows, strict=True) if rows else ((),) * 7
+        distinct = [self._names.known[n] for n in rank]
+        stack = np.array([rank[n] for n in number], dtype=np.int64)
+        columns = [
+            node, comm, tgid, start_ns,
+            _lists([d.frames for d in distinct], stack, pa.array(comm, pa.string())),
+            _lists([d.kinds for d in distinct], stack, pa.array([THREAD_KIND] * len(rows), pa.string())),
+            _lists([d.modules for d in distinct], stack, pa.nulls(len(rows), pa.string())),
+            [self._names.known[n].cut for n in number], samples, value,
+        ]  # fmt: skip
         schema = pa.schema(
             [pa.field(n, t, metadata={"unit": u, "description": d}) for n, t, u, d in _COLUMNS]
             + [pa.field("value", pa.int64(), metadata={"unit": "ns" if unit == "ns" else "count"})],
             metadata={"unit": unit},
         )
-        columns = zip(*((*key, *sums) for key, sums in ordered), strict=True) if ordered else [[] for _ in schema]
-        return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+        return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 
 
-def _order(item: tuple[tuple[Any, ...], list[int]]) -> tuple[Any, ...]:
-    """The heaviest first; of those that weigh the same, in the order of what they are, with null before all else."""
-    (node, comm, tgid, start_ns, frames, kinds, modules, cut), (_, value) = item
-    return (-value, node, comm or "", -1 if tgid is None else tgid, -1 if start_ns is None else start_ns, frames, kinds,
-            cut, tuple(module or "" for module in modules))
+def _order(stack: _Stack) -> tuple[Any, ...]:
+    return stack.frames, stack.kinds, stack.cut, tuple(module or "" for module in stack.modules)
+
+
+def _lists(distinct: Sequence[Sequence[str | None]], which: np.ndarray[Any, Any], first: pa.Array) -> pa.ListArray:
+    """For each row the list that it has, with another value before it; no row becomes Python's."""
+    lengths = np.array([len(d) for d in distinct], dtype=np.int64)
+    begin = np.cumsum(lengths) - lengths
+    of_row = lengths[which] + 1
+    offsets = np.concatenate([[0], np.cumsum(of_row)])
+    at = np.arange(offsets[-1]) - np.repeat(offsets[:-1], of_row) - 1 + np.repeat(begin[which], of_row)
+    at[offsets[:-1]] = int(lengths.sum()) + np.arange(len(which))
+    values = pa.concat_arrays([pa.array([text for d in distinct for text in d], pa.string()), first])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values.take(pa.array(at)))
 
 
 class _Row(NamedTuple):
@@ -195,7 +220,7 @@ class _Frame(NamedTuple):
 
 
 class _Stack(NamedTuple):
-    """The columns of a folded stack."""
+    """What a folded stack says, but for the thread's name, which comes before all else."""
 
     frames: tuple[str, ...]
     kinds: tuple[str, ...]
@@ -203,14 +228,16 @@ class _Stack(NamedTuple):
     cut: bool
 
 
-class _Names:
+class Names:
     """Frames to names, with what is known of each. A return address without a file that symbols leaves out is none."""
 
     def __init__(self, symbols: pa.Table | None, innermost: str | None) -> None:
+        self.known: list[_Stack] = []  # by number
         self._innermost = innermost
         self._user: dict[tuple[Any, ...], _Symbol] = {}
         self._kernel: dict[tuple[Any, ...], _Symbol] = {}
-        self._stacks: dict[tuple[Any, ...], _Stack] = {}
+        self._numbers: dict[_Stack, int] = {}
+        self._met: dict[tuple[Any, ...], int] = {}
         for row in symbols.to_pylist() if symbols is not None else []:
             if row["address"] is not None:
                 self._kernel[row["node"], row["address"], row["is_return"]] = _symbol(row, KERNEL)
@@ -218,19 +245,27 @@ class _Names:
                 who = row["tgid"], row["start_ns"]
                 self._user[row["node"], row["frame"], row["is_return"], *who] = _symbol(row, USER)
 
-    def stack(self, row: _Row) -> _Stack:
-        """The folded stack of one row."""
+    @classmethod
+    def of(cls, recording: Recording, table: str) -> Names:
+        """Those of a recording's profile or offcpu, as far as it has been written."""
+        symbols = recording["symbols"].arrow() if "symbols" in recording else None
+        return cls(symbols, _SWITCH.get(table))
+
+    def number(self, row: _Row) -> int:
+        """Which stack this row has, without the thread's name, which is what differs most; equal ones have one."""
         plain = any(frame[:2] == "0x" for frame in row.user_frames or ())
         kernel = None if row.kernel_stack is None else tuple(row.kernel_stack)
         user = None if row.user_frames is None else tuple(row.user_frames)
         key = (row.node, kernel, user, row.cut, (row.tgid, row.start_ns) if plain else None)
-        if key not in self._stacks:
-            self._stacks[key] = self._stack(row)
-        inner = self._stacks[key]
-        return _Stack((row.comm, *inner.frames), (THREAD_KIND, *inner.kinds), (None, *inner.modules), inner.cut)
+        found = self._met.get(key)
+        if found is None:
+            stack = self._stack(row)
+            found = self._met[key] = self._numbers.setdefault(stack, len(self.known))
+            if found == len(self.known):
+                self.known.append(stack)
+        return found
 
     def _stack(self, row: _Row) -> _Stack:
-        """Without the thread's name, which is what differs most."""
         user, is_cut = self._walk(row) if row.user_frames is not None else ([], True)
         is_cut = is_cut or row.cut or row.kernel_stack is None
         frames = [_shown(self._of_kernel(row.node, address, i > 0)) for i, address in enumerate(row.kernel_stack or ())]

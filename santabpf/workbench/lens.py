@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..display.escape import shorten
 from ..display.flame import LONGEST_NAME
 from ..replay import Query
-from ..replay.stacks import WEIGHTS, stacks
+from ..replay.stacks import WEIGHTS, Names, stacks
 from .view import Filter, View
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Lens:
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self._query, self._lock = Query(recording), threading.RLock()
+        self._names: dict[str, Names] = {}  # of tables of stacks, once the recording is whole
         self._processes: dict[tuple[View, Filter], tuple[list[str], list[int], list[int]]] = {}
 
     def has(self, table: str) -> bool:
@@ -77,7 +78,10 @@ class Lens:
 
         only = next((f for f in view.filters if f.kind == "process"), None)
         with self._lock:
-            found = stacks(self.recording, table, from_ns=view.window.start_ns, to_ns=view.window.end_ns,
+            known = self._names.get(table) or Names.of(self.recording, table)
+            if self.recording.state != "recording":
+                self._names[table] = known
+            found = stacks(self.recording, table, names=known, from_ns=view.window.start_ns, to_ns=view.window.end_ns,
                            node=only.node if only else None, tgid=only.tgid if only else None,
                            start_ns=only.start_ns if only else None, by=self._query)
         for a_filter in view.filters:

@@ -11,6 +11,7 @@ from synthetic import HOSTILE, START, S
 
 from santabpf.display.escape import visible
 from santabpf.errors import BadUsage
+from santabpf.replay.stacks import stacks
 from santabpf.workbench import Filter, Investigation, Window, restored
 from santabpf.workbench.times import parse_moment
 from santabpf.workbench.view import View
@@ -60,6 +61,15 @@ def test_a_frame_leaves_the_stacks_that_it_is_in(looked: Investigation) -> None:
     assert found.num_rows == 1
     assert found["value"].to_pylist() == [70]
     assert found["tgid"].to_pylist() == [7002]
+
+
+def test_each_window_has_its_own_stacks_though_names_are_kept(looked: Investigation) -> None:
+    recording = looked.recording
+    for start, end in ((0, 10), (10, 40), (0, 40), (0, 10)):
+        looked.look(START + start * S, START + end * S)
+        found = looked.lens.folded(looked.view, "profile")
+        assert found.equals(stacks(recording, "profile", from_ns=START + start * S, to_ns=START + end * S))
+        assert found.num_rows
 
 
 def test_a_table_that_no_filter_reaches_is_named(looked: Investigation) -> None:
