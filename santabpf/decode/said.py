@@ -33,5 +33,12 @@ def mapping(value: Any, what: str) -> dict[str, Any]:
 
 
 def text(value: Any) -> str | None:
-    """Text, cut at a sane length; null stays None. Half a surrogate pair, which no file could hold, becomes a ?."""
-    return None if value is None else str(value)[:TEXT_CHARACTERS].encode("utf-8", "replace").decode()
+    """Text of a sane length: a longer one ends after a whole word, with "...". Null stays None. Half a surrogate
+    pair, which no file could hold, becomes a ?."""
+    if value is None:
+        return None
+    said = str(value)
+    if len(said) > TEXT_CHARACTERS:
+        kept = said[: TEXT_CHARACTERS - 3]
+        said = (kept.rpartition(" ")[0].rstrip(" ,;:|") or kept) + "..."
+    return said.encode("utf-8", "replace").decode()

@@ -73,6 +73,10 @@ class BTF:
                 return value
         return None
 
+    def has_enum(self, name: str) -> bool:
+        """Is there an enum of that name, whatever its values?"""
+        return self._find(name, (_ENUM,)) is not None
+
     def _find(self, name: str, kinds: tuple[int, ...]) -> int | None:
         """The id of the type of that name; names stand once in the string section."""
         wanted = b"\0" + name.encode() + b"\0"

@@ -181,10 +181,11 @@ def _forget_errors() -> None:
 
 
 def _tail() -> str:
-    """The last lines of what clang or the verifier said."""
+    """The last lines of what clang or the verifier said, whole ones."""
     size = os.fstat(2).st_size
-    text = os.pread(2, 2000, max(0, size - 2000)).decode(errors="replace").strip()
-    return ": " + " | ".join(text.splitlines()[-6:]) if text else ""
+    lines = os.pread(2, 2000, max(0, size - 2000)).decode(errors="replace").strip().splitlines()
+    whole = lines[1:] if size > 2000 and len(lines) > 1 else lines
+    return ": " + " | ".join(whole[-6:]) if whole else ""
 
 
 def _hand_over(out: socket.socket, message: dict, labels: list, fds: list) -> None:

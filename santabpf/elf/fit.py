@@ -12,6 +12,7 @@ from typing import NamedTuple, Optional
 from . import btf, points
 from .formats import Formats
 
+_SHOWN = 4  # names in a sentence; the others are counted
 
 class Unfit(LookupError):
     """The node lacks something that the probe can't do without."""
@@ -38,8 +39,8 @@ def fit(spec: dict, types: btf.BTF, formats: Formats, library: points.Library) -
     missing = [name for name, value in offsets.items() if value is None]
     needed = [name for name in spec["needs"] if name in missing]
     if needed:
-        raise Unfit("; ".join(_no(spec, needed)))
-    why = _no(spec, missing)
+        raise Unfit(_together(_no(spec, needed, types)))
+    why = _no(spec, missing, types)
     defines = {name: btf.ABSENT if value is None else value for name, value in offsets.items()}
     present = []
     for point in map(points.parse, spec["attach"]):
@@ -53,9 +54,9 @@ def fit(spec: dict, types: btf.BTF, formats: Formats, library: points.Library) -
             present.append(point)
         defines[point.define] = max(defines.get(point.define, 0), int(reason is None))
     if spec["attach"] and not present:
-        raise Unfit("; ".join(why))
+        raise Unfit(_together(why))
     texts = [f"{point.where}:{point.name}" for point in present if point.kind == "tracepoint"]
-    return Fit(defines, formats.declarations(texts), present, missing, "; ".join(why) or None)
+    return Fit(defines, formats.declarations(texts), present, missing, _together(why) or None)
 
 
 def has_symbol(path: str, symbol: str) -> bool:
@@ -83,10 +84,34 @@ def _resolve(expression: str, types: btf.BTF, formats: Formats) -> Optional[int]
     return None
 
 
-def _no(spec: dict, names: list) -> list:
-    """One sentence for what BTF lacks, one for what formats lack."""
-    wanted = [spec["btf"][name] for name in names]
-    fields = [w for w in wanted if "field " in w]
-    members = [w for w in wanted if "field " not in w]
-    said = [f"this kernel's BTF has no {', '.join(members)}"] if members else []
-    return said + ([f"this kernel has no {', '.join(fields)}"] if fields else [])
+def _no(spec: dict, names: list, types: btf.BTF) -> list:
+    """Sentences about what BTF and formats lack; of a name with alternatives, about the newest."""
+    members, said = [], []
+    enums: dict = {}
+    for expression in (spec["btf"][name] for name in names):
+        word, _, rest = expression.split("|")[0].strip().partition(" ")
+        if word == "enum":
+            enum, _, value = rest.partition(".")
+            enums.setdefault(enum, []).append(value)
+        elif word in ("args", "field"):
+            said.append(f"this kernel has no {'tracepoint' if word == 'args' else word} {rest}")
+        else:
+            members.append(word)
+    for enum, values in enums.items():
+        members.append(f"enum {enum}" + (f".{_some(values)}" if types.has_enum(enum) else ""))
+    return ([f"this kernel's BTF has no {', '.join(members)}"] if members else []) + said
+
+
+def _together(reasons: list) -> str:
+    """All of them; those that only differ in their last word, as one."""
+    by_start: dict = {}
+    for reason in reasons:
+        start, _, last = reason.rpartition(" ")
+        by_start.setdefault(start, {})[last] = None
+    return "; ".join(f"{start} {_some(list(words))}" for start, words in by_start.items())
+
+
+def _some(words: list) -> str:
+    """The first of them, and how many more there are."""
+    more = len(words) - _SHOWN
+    return ", ".join(words[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

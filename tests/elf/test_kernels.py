@@ -17,7 +17,7 @@ import decided
 import make_inputs
 import reduced_btf
 
-from santabpf.elf import btf
+from santabpf.elf import btf, fit
 from santabpf.probes import all_probes
 
 AGAIN = "if this is as it should be: python tests/elf/kernels/decided.py"
@@ -30,6 +30,20 @@ def test_each_probe_is_on_partial_or_failed_as_is_written_down(version: str) -> 
     assert sorted(found) == sorted(expected), AGAIN
     for probe in found:
         assert found[probe] == expected[probe], f"{probe}: {AGAIN}"
+
+
+def test_what_is_missing_reads_well_however_much_it_is() -> None:
+    known, found = decided.types("6.1"), decided.Kept("6.1")
+    enum = "enum skb_drop_reason"
+    never = {f"NEVER_{n}": f"{enum}.NEVER_{n}|{enum}.NOR_{n}" for n in range(23)}
+    spec = {
+        "btf": {"OFF_X": "sock.x|sock.y", **never},
+        "needs": [], "attach": ["raw_tracepoint:kfree_skb", *(f"raw_tracepoint:no_{n}?" for n in range(5))],
+    }  # fmt: skip
+    assert fit.fit(spec, known, found, decided.library).why == (
+        "this kernel's BTF has no sock.x, enum skb_drop_reason.NEVER_0, NEVER_1, NEVER_2, NEVER_3 and 19 more; "
+        "this kernel has no tracepoint no_0, no_1, no_2, no_3 and 1 more"
+    )
 
 
 def test_the_inputs_hold_every_struct_that_a_probe_asks_for() -> None:

@@ -54,7 +54,7 @@ def library(stem: str, symbol: str) -> str:
 
 
 def decisions(version: str) -> dict[str, Decision]:
-    """For each probe that has a program: its state, and what is missing or why it can't be."""
+    """For each probe that has a program: its state, what is missing, and the words for that."""
     known, found = types(version), Kept(version)
     probes = [(probe, {p.name: p.default for p in probe.params}) for probe in all_probes().values()]
     out: dict[str, Decision] = {}
@@ -63,7 +63,8 @@ def decisions(version: str) -> dict[str, Decision]:
             continue
         try:
             fitted = fit.fit(spec, known, found, library)
-            out[spec["name"]] = {"state": fitted.state} | ({"missing": fitted.missing} if fitted.missing else {})
+            lacks = {"missing": fitted.missing, "why": fitted.why} if fitted.missing else {}
+            out[spec["name"]] = {"state": fitted.state} | lacks
         except fit.Unfit as exc:
             out[spec["name"]] = {"state": "failed", "why": str(exc)}
     return out
