@@ -1,4 +1,4 @@
-"""Requests to disks, planted: as many as there were, from whom they were, and as long as they took."""
+"""Requests to disks, planted: as many as there were, from whom they were, how long they took, and who waited."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -141,8 +141,8 @@ def test_only_requests_of_the_scope_are_counted(disk_file: Path) -> None:
         other.communicate("go\n")
         elf.read(0.5)
         elf.finish()
-        rows = elf.records("block_io")
-    assert set(rows["tgid"]) == {child.pid}
+        rows, waits = elf.records("block_io"), elf.records("block_io_waits")
+    assert set(rows["tgid"]) == set(waits["tgid"]) == {child.pid}
     assert (rows["data_bytes"] == SIZE).sum() == PLANTED
 
 
@@ -186,7 +186,9 @@ def test_23_failed_writes_are_rows_with_their_error_though_they_were_fast(full_d
     assert counted["write"][:3] == (PLANTED, PLANTED, PLANTED * SIZE)
 
 
-def test_a_request_that_hangs_for_300_ms_is_a_row_that_says_so(folder: Path) -> None:
+@pytest.fixture
+def freezer(folder: Path) -> Iterator[tuple[str, Callable[[bool], str]]]:
+    """A loop device, and what freezes (True) and thaws (False) the file system that its file lies in."""
     inner = folder / "mounted"
     inner.mkdir()
     with open(folder / "image", "wb") as stream:
@@ -197,25 +199,57 @@ def test_a_request_that_hangs_for_300_ms_is_a_row_that_says_so(folder: Path) -> 
     try:
         (inner / "disk").write_bytes(b"\0" * (1 << 20))
         loop = command("losetup", "--find", "--show", str(inner / "disk"))
-        with Elf(plan_of("block_io")) as elf:
-            elf.until(wire.HELLO)
-            child = planter(loop, "write", 1)
-            elf.read(0.3)
-            command("fsfreeze", "--freeze", str(inner))
-            assert child.stdin is not None
-            child.stdin.write("go\n")
-            child.stdin.flush()
-            elf.read(0.3 + 0.1)
-            command("fsfreeze", "--unfreeze", str(inner))
-            child.communicate()
-            elf.read(0.3)
-            elf.finish()
-            rows = elf.records("block_io")
+        yield loop, lambda frozen: command("fsfreeze", "--freeze" if frozen else "--unfreeze", str(inner))
     finally:
         subprocess.run(["fsfreeze", "--unfreeze", str(inner)], stderr=subprocess.DEVNULL, check=False)
         if loop:
             command("losetup", "--detach", loop)
         command("umount", str(inner))
-    (row,) = rows[rows["tgid"] == child.pid]
+
+
+def hang(elf: Elf, freezer: tuple[str, Callable[[bool], str]], writers: int) -> list[int]:
+    """So many processes write to a disk that answers nobody for 300 ms; their ids."""
+    loop, freeze = freezer
+    children = [planter(loop, "write", 1) for _ in range(writers)]
+    elf.read(0.3 + 0.02 * writers)
+    freeze(True)
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    elf.read(0.3 + 0.1)
+    freeze(False)
+    for child in children:
+        child.communicate()
+    elf.read(0.3)
+    elf.finish()
+    return [child.pid for child in children]
+
+
+def test_a_request_that_hangs_for_300_ms_is_a_row_that_says_so(freezer: tuple[str, Callable[[bool], str]]) -> None:
+    with Elf(plan_of("block_io")) as elf:
+        elf.until(wire.HELLO)
+        (pid,) = hang(elf, freezer, 1)
+        rows, waits = elf.records("block_io"), elf.records("block_io_waits")
+    (row,) = rows[rows["tgid"] == pid]
     assert row["device_ns"] > 0.3e9
     assert (row["op"], row["data_bytes"], row["is_failed"]) == (b"write", SIZE, 0)
+    (slept,) = waits[waits["tgid"] == pid]
+    assert 0.3e9 < slept["waited_ns"] < row["queue_ns"] + row["device_ns"]
+    for name in ("device_ns", "queue_ns", "sector", "data_bytes", "op", "disk", "start_ns", "comm"):
+        assert slept[name] == row[name], name
+
+
+def test_who_waits_for_a_free_request_is_in_the_queue_and_not_in_the_device(
+    freezer: tuple[str, Callable[[bool], str]],
+) -> None:
+    room = 4  # the least that the kernel allows: BLKDEV_MIN_RQ
+    Path(f"/sys/block/{Path(freezer[0]).name}/queue/nr_requests").write_text(str(room))
+    with Elf(plan_of("block_io")) as elf:
+        elf.until(wire.HELLO)
+        pids = hang(elf, freezer, PLANTED)
+        rows = elf.records("block_io")
+    mine = rows[np.isin(rows["tgid"], pids) & (rows["op"] == b"write")]
+    assert len(mine) == len(pids)
+    assert (mine["device_ns"] > 0.3e9).sum() == room
+    assert (mine["queue_ns"] > 0.3e9).sum() == PLANTED - room

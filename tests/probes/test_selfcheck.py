@@ -36,7 +36,7 @@ pytestmark = pytest.mark.bpf
 LOADS = {
     "switches": SWITCH, "runq": SWITCH, "exec": FORKS, "exit": FORKS, "fork": FORKS, "tcp": REFUSED,
     "tcp_loss": REFUSED, "opens": MISSES,
-    "block_io": DISK_READS, "file_io_slow": FILE_READS, "event_loop_slow": POLLS,
+    "block_io": DISK_READS, "block_io_waits": DISK_READS, "file_io_slow": FILE_READS, "event_loop_slow": POLLS,
     "exec_failed": NO_PROGRAM, "fork_failed": NO_FORK, "exhausted_case": NO_ROOM,
     "accept": CONNECTIONS, "dns": QUESTIONS, "profile": FORKS, "offcpu": SWITCH,
 }  # fmt: skip
@@ -98,7 +98,8 @@ def test_ten_seconds_of_context_switches_at_full_load_are_whole_and_add_up() -> 
     ("spec", "table"),
     [("runq:min_wait_ns=0", "runq"), ("exec", "exec"), ("exec", "exec_failed"), ("exit", "exit"), ("fork", "fork"),
      ("fork", "fork_failed"), ("tcp", "tcp"), ("tcp_loss", "tcp_loss"), ("opens", "opens"),
-     ("block_io:min_total_ns=0", "block_io"), ("file_io:min_rw_ns=0,min_sync_ns=0", "file_io_slow"),
+     ("block_io:min_total_ns=0", "block_io"), ("block_io:min_total_ns=0", "block_io_waits"),
+     ("file_io:min_rw_ns=0,min_sync_ns=0", "file_io_slow"),
      ("exhausted", "exhausted_case"), ("event_loop:min_busy_ns=0", "event_loop_slow"),
      ("accept:min_wait_ns=0", "accept"), ("dns", "dns"), ("profile:hz=999", "profile"),
      ("offcpu:min_block_ns=0", "offcpu")],

@@ -1,4 +1,5 @@
-"""Each planted request is one row of its process; failed ones have their error; the histogram counts them."""
+"""Each planted request is one row of its process; failed ones have their error; the histogram counts them. What a limit
+held back shows in what the reader waited, and not in what the device took."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 SPEC = "block_io:min_total_ns=0"
+PLANTED = 23
+HELD_NS = 30_000_000  # no read of a tmpfs takes so long by itself
 PARTIAL = {"6.1": "block_io_start"}
 
 
@@ -28,3 +31,33 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     assert {row["op"] for row in counted} == {"write"}
     for name, value in {"requests": 23, "failed": 23, "data_bytes": 23 * facts["data_bytes"]}.items():
         assert sum(row[name] for row in counted) == value, name
+    _held_back(table, facts["limited"], facts["data_bytes"], tells_waits=facts["probe"]["state"] == "on")
+
+
+def _held_back(table: Callable[[str], pa.Table], planted: dict[str, Any], size: int, *, tells_waits: bool) -> None:
+    took = {at * (size + 4096) // 512: ns for at, (error, ns) in enumerate(planted["done"]) if not error}
+    assert len(took) == PLANTED
+    assert sum(took.values()) > 0.7e9 * PLANTED / planted["a_second"]
+    whose = {"disk": planted["disk"], "data_bytes": size, "op": "read"}
+    rows = [r for r in table("block_io").to_pylist() if whose.items() <= r.items()]
+    assert sorted(r["sector"] for r in rows) == sorted(took)
+    held = {r["sector"] for r in rows if r["throttled"]}
+    assert held >= {sector for sector, ns in took.items() if ns > HELD_NS}
+    for r in rows:
+        known = (r["tgid"], r["comm"], r["queue_ns"] is None)
+        assert known == ((None, "", True) if r["throttled"] else (planted["pid"], "santa-mover", False))
+        assert (r["is_failed"], r["by_kernel"]) == (False, False)
+    waits = [r for r in table("block_io_waits").to_pylist() if r["tgid"] == planted["pid"] and r["data_bytes"] == size]
+    if not tells_waits:
+        assert waits == []
+        return
+    assert len({r["sector"] for r in waits}) == len(waits)
+    assert {r["sector"] for r in waits} >= held
+    for r in waits:
+        assert r["waited_ns"] <= took[r["sector"]]
+        assert (r["tid"], r["comm"], r["disk"], r["op"]) == (planted["pid"], "santa-mover", planted["disk"], "read")
+        assert (r["error"], r["is_failed"], r["cgroup"]) == (0, False, planted["cgroup"])
+        assert r["throttled"] == (r["sector"] in held) == (r["queue_ns"] is None)
+    waited = sum(r["waited_ns"] for r in waits)
+    assert waited > sum(took.values()) / 2
+    assert waited > 5 * sum(r["device_ns"] for r in rows if r["throttled"])
