@@ -11,10 +11,12 @@
 #define CLONE_NEWTIME 0x80 /* of clone(2) this bit belongs to the signal */
 #define CAP_SYS_ADMIN 21
 #define NOTHING -1
+#define SAME NOTHING /* an id that is to stay */
+#define EPERM 1
 
 /* What a call is; SET_* first. */
 enum {
-	SET_UID = 1, SET_REUID, SET_RESUID, SET_GID, SET_REGID, SET_RESGID,
+	SET_UID = 1, SET_REUID, SET_RESUID, SET_GID, SET_REGID, SET_RESGID, SET_FSUID, SET_FSGID, SET_GROUPS,
 	PTRACE, VM_READ, VM_WRITE, USES_BPF, MOUNT, UMOUNT, MOVE_MOUNT, PIVOT_ROOT, CHROOT, UNSHARE, SETNS, CLONE, MEMFD,
 	DUP, MODULE, CHMOD_S,
 	/* those of security_files */
@@ -193,6 +195,9 @@ static __always_inline void put_action(char *to, u32 what)
 	case SET_GID: __builtin_memcpy(to, "setgid", 7); break;
 	case SET_REGID: __builtin_memcpy(to, "setregid", 9); break;
 	case SET_RESGID: __builtin_memcpy(to, "setresgid", 10); break;
+	case SET_FSUID: __builtin_memcpy(to, "setfsuid", 9); break;
+	case SET_FSGID: __builtin_memcpy(to, "setfsgid", 9); break;
+	case SET_GROUPS: __builtin_memcpy(to, "setgroups", 10); break;
 	case PTRACE: __builtin_memcpy(to, "ptrace", 7); break;
 	case VM_READ: __builtin_memcpy(to, "vm_read", 8); break;
 	case VM_WRITE: __builtin_memcpy(to, "vm_write", 9); break;
@@ -275,8 +280,19 @@ static __always_inline int ids_end(u32 what, long result)
 	r->real_id = call.args[0];
 	r->effective_id = call.args[1];
 	r->saved_id = call.args[2];
+	r->value = call.args[3] == (u32)SAME ? NOTHING : call.args[3];
 	security_submit(r);
 	return 0;
+}
+
+/* These two return the old id, come what may; whether there is a new one, stands in `at` of the thread's credentials. */
+static __always_inline int filesystem_id_ends(u32 what, u64 at)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	struct risky_call *call = risky_calls.lookup(&tid);
+	u32 asked = call ? call->args[3] : SAME;
+	u32 now = read_u32(read_u64(bpf_get_current_task() + OFF_TASK_CRED) + at);
+	return ids_end(what, asked != SAME && asked != now ? -EPERM : 0);
 }
 
 /* Calls of which only numbers are told: flags, and the process that they are about. */
@@ -318,19 +334,30 @@ static __always_inline int names_end(u32 what, long result)
 }
 
 /* --------------------------------------------------------------------------------------- users and their rights */
-#define SAME NOTHING
-TRACEPOINT_PROBE(syscalls, sys_enter_setuid) { return begins(SET_UID, args->uid, SAME, SAME, 0, 0); }
+TRACEPOINT_PROBE(syscalls, sys_enter_setuid) { return begins(SET_UID, args->uid, SAME, SAME, NOTHING, 0); }
 TRACEPOINT_PROBE(syscalls, sys_exit_setuid) { return ids_end(SET_UID, args->ret); }
-TRACEPOINT_PROBE(syscalls, sys_enter_setreuid) { return begins(SET_REUID, args->ruid, args->euid, SAME, 0, 0); }
+TRACEPOINT_PROBE(syscalls, sys_enter_setreuid) { return begins(SET_REUID, args->ruid, args->euid, SAME, NOTHING, 0); }
 TRACEPOINT_PROBE(syscalls, sys_exit_setreuid) { return ids_end(SET_REUID, args->ret); }
-TRACEPOINT_PROBE(syscalls, sys_enter_setresuid) { return begins(SET_RESUID, args->ruid, args->euid, args->suid, 0, 0); }
+TRACEPOINT_PROBE(syscalls, sys_enter_setresuid) { return begins(SET_RESUID, args->ruid, args->euid, args->suid, NOTHING, 0); }
 TRACEPOINT_PROBE(syscalls, sys_exit_setresuid) { return ids_end(SET_RESUID, args->ret); }
-TRACEPOINT_PROBE(syscalls, sys_enter_setgid) { return begins(SET_GID, args->gid, SAME, SAME, 0, 0); }
+TRACEPOINT_PROBE(syscalls, sys_enter_setgid) { return begins(SET_GID, args->gid, SAME, SAME, NOTHING, 0); }
 TRACEPOINT_PROBE(syscalls, sys_exit_setgid) { return ids_end(SET_GID, args->ret); }
-TRACEPOINT_PROBE(syscalls, sys_enter_setregid) { return begins(SET_REGID, args->rgid, args->egid, SAME, 0, 0); }
+TRACEPOINT_PROBE(syscalls, sys_enter_setregid) { return begins(SET_REGID, args->rgid, args->egid, SAME, NOTHING, 0); }
 TRACEPOINT_PROBE(syscalls, sys_exit_setregid) { return ids_end(SET_REGID, args->ret); }
-TRACEPOINT_PROBE(syscalls, sys_enter_setresgid) { return begins(SET_RESGID, args->rgid, args->egid, args->sgid, 0, 0); }
+TRACEPOINT_PROBE(syscalls, sys_enter_setresgid) { return begins(SET_RESGID, args->rgid, args->egid, args->sgid, NOTHING, 0); }
 TRACEPOINT_PROBE(syscalls, sys_exit_setresgid) { return ids_end(SET_RESGID, args->ret); }
+TRACEPOINT_PROBE(syscalls, sys_enter_setfsuid) { return begins(SET_FSUID, SAME, SAME, SAME, (u32)args->uid, 0); }
+TRACEPOINT_PROBE(syscalls, sys_exit_setfsuid) { return filesystem_id_ends(SET_FSUID, OFF_CRED_FSUID); }
+TRACEPOINT_PROBE(syscalls, sys_enter_setfsgid) { return begins(SET_FSGID, SAME, SAME, SAME, (u32)args->gid, 0); }
+TRACEPOINT_PROBE(syscalls, sys_exit_setfsgid) { return filesystem_id_ends(SET_FSGID, OFF_CRED_FSGID); }
+TRACEPOINT_PROBE(syscalls, sys_enter_setgroups)
+{
+	u32 first = SAME;
+	if (args->gidsetsize > 0)
+		bpf_probe_read_user(&first, sizeof(first), (void *)args->grouplist);
+	return begins(SET_GROUPS, first, SAME, SAME, (u32)args->gidsetsize, 0);
+}
+TRACEPOINT_PROBE(syscalls, sys_exit_setgroups) { return ids_end(SET_GROUPS, args->ret); }
 
 #if HAS_CAP_CAPABLE
 /* args are (credentials, namespace, namespace, capability, result), since 6.14. */

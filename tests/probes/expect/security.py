@@ -16,8 +16,11 @@ Row = dict[str, Any]
 CLONE_NEWUTS = 0x04000000
 IDS = {
     "setuid": (0, None, None), "setreuid": (None, 0, None), "setresuid": (0, 0, None), "setgid": (0, None, None),
-    "setregid": (None, 0, None), "setresgid": (0, None, None),
+    "setregid": (None, 0, None), "setresgid": (0, None, None), "setfsuid": (None, None, None),
+    "setfsgid": (None, None, None), "setgroups": (7, None, None),
 }  # fmt: skip
+
+VALUES = {"setfsuid": 7, "setfsgid": 7, "setgroups": 2}
 
 
 def check(table: Callable[[str], pa.Table], facts: Row) -> None:
@@ -52,6 +55,12 @@ def _check_calls(of: Callable[..., list[Row]], facts: Row) -> None:
     for name, ids in IDS.items():
         found = [(r["action"], r["real_id"], r["effective_id"], r["saved_id"], r["error"], r["uid"]) for r in of(name)]
         assert found == [(name, *ids, None, 0)] * PLANTED
+        assert {r["value"] for r in of(name)} == {VALUES.get(name)}
+    none = [(r["action"], r["real_id"], r["value"], r["error"]) for r in of("setgroups_none")]
+    assert none == [("setgroups", None, 0, None)] * PLANTED
+    for name, action in (("setfsuid_denied", "setfsuid"), ("setgroups_denied", "setgroups")):
+        found = [(r["value"], r["error"], r["uid"]) for r in of(name, action)]
+        assert found == [(0, errno.EPERM, 65534)] * PLANTED
     denied = [(r["real_id"], r["error"], r["uid"], r["euid"]) for r in of("setuid_denied", "setuid")]
     assert denied == [(0, errno.EPERM, 65534, 65534)] * PLANTED
 

@@ -27,6 +27,7 @@ MS_REC, MS_PRIVATE, MS_BIND = 0x4000, 0x40000, 0x1000
 # x86-64, arch/x86/entry/syscalls/syscall_64.tbl
 TRUNCATE, CREAT, CHMOD = 76, 85, 90
 SETUID, SETGID, SETREUID, SETREGID, SETRESUID, SETRESGID = 105, 106, 113, 114, 117, 119
+SETGROUPS, SETFSUID, SETFSGID = 116, 122, 123
 CLONE, PTRACE, PIVOT_ROOT, CHROOT, UNSHARE, SETNS = 56, 101, 155, 161, 272, 308
 VM_READ, VM_WRITE, BPF, EXECVEAT = 310, 311, 321, 322
 PTRACE_DETACH, PTRACE_SEIZE = 17, 0x4206
@@ -320,6 +321,12 @@ def plant(folder):
     put("setgid", child(each, SETGID, 0))
     put("setregid", child(each, SETREGID, SAME, 0))
     put("setresgid", child(each, SETRESGID, 0, SAME, SAME))
+    put("setfsuid", child(each, SETFSUID, 7))
+    put("setfsgid", child(each, SETFSGID, 7))
+    put("setgroups", child(each, SETGROUPS, 2, struct.pack("<II", 7, 8)))
+    put("setgroups_none", child(each, SETGROUPS, 0, 0))
+    put("setfsuid_denied", child(as_nobody, each, SETFSUID, 0))
+    put("setgroups_denied", child(as_nobody, refused, errno.EPERM, SETGROUPS, 0, 0))
     put("setuid_denied", child(as_nobody, refused, errno.EPERM, SETUID, 0))
 
     sleeper = os.fork()
