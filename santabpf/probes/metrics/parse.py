@@ -78,7 +78,10 @@ def _sizes(files: Files) -> dict[str, int | float | None]:
     out |= {name: _times(_first(memory.get(key)), KIB) for name, key in MEMORY.items()}
     sockets = _lines(files.get("/proc/net/sockstat", b"")).get("TCP", [])
     counts = dict(zip(sockets[::2], sockets[1::2], strict=False))
-    out["tcp_sockets"], out["tcp_time_wait"] = number(counts.get(b"inuse")), number(counts.get(b"tw"))
+    newer = _lines(files.get("/proc/net/sockstat6", b"")).get("TCP6", [])
+    in_use = [number(fields.get(b"inuse")) for fields in (counts, dict(zip(newer[::2], newer[1::2], strict=False)))]
+    out["tcp_sockets"] = None if in_use[0] is None else in_use[0] + (in_use[1] or 0)
+    out["tcp_time_wait"] = number(counts.get(b"tw"))
     out["open_files"] = _first(files.get("/proc/sys/fs/file-nr", b"").split())
     load = re.match(rb"(\d{1,9}\.\d{1,9}) ", files.get("/proc/loadavg", b""))
     out["load1"] = float(load[1]) if load else None
