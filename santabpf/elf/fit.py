@@ -14,6 +14,7 @@ from .formats import Formats
 
 _SHOWN = 4  # names in a sentence; the others are counted
 
+
 class Unfit(LookupError):
     """The node lacks something that the probe can't do without."""
 

@@ -11,17 +11,6 @@ from probes import plants
 
 from santabpf.recording import verify
 
-FIRST, *NEWER = KERNELS
-
-
-def wanted(kernel: str) -> list[str]:
-    """All probes on the first kernel; on newer ones, to save time, exec and those that the first can't give whole."""
-    if kernel == FIRST:
-        return plants.names()
-    return [
-        name for name in plants.names() if name == "exec" or FIRST in getattr(plants.expectation(name), "PARTIAL", {})
-    ]
-
 
 class Grown:
     """One recording for each kernel, made when it is first asked for; what fails to be made fails each time."""
@@ -35,7 +24,7 @@ class Grown:
             try:
                 guest = self._host.guest(kernel)
                 out = self._folder / f"linux-{kernel}"
-                self._made[kernel] = plants.grow(guest.node, wanted(kernel), out, **guest.options)
+                self._made[kernel] = plants.grow(guest.node, plants.planted_on(kernel), out, **guest.options)
             except BaseException as exc:
                 self._made[kernel] = exc
         made = self._made[kernel]
@@ -54,7 +43,7 @@ ON_EACH = [(kernel, pytest.mark.guest(kernel=kernel)) for kernel in KERNELS]
 
 @pytest.mark.parametrize(
     ("kernel", "probe"),
-    [pytest.param(kernel, probe, marks=mark) for kernel, mark in ON_EACH for probe in wanted(kernel)],
+    [pytest.param(kernel, probe, marks=mark) for kernel, mark in ON_EACH for probe in plants.planted_on(kernel)],
 )
 def test_what_was_planted_is_what_the_tables_hold(grown: Grown, kernel: str, probe: str) -> None:
     plants.check(grown.on(kernel), probe)
@@ -69,5 +58,5 @@ def test_the_recording_is_whole_and_says_what_each_probe_could_do(grown: Grown, 
     assert node["kernel"].startswith(f"{kernel}.")
     assert node["cgroup_version"] == 2
     probes = recording.info["probes"]
-    assert set(probes) == {probe for name in wanted(kernel) for probe in plants.probes_of(name)}
+    assert set(probes) == {probe for name in plants.planted_on(kernel) for probe in plants.probes_of(name)}
     assert all((probe["why"] is None) == (probe["state"] == "on") for probe in probes.values())

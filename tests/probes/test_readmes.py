@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from guest.image import KERNELS
+from probes import plants
 
 from santabpf.probes import all_probes
 from santabpf.probes.cost import load_cost
@@ -22,3 +24,13 @@ def test_the_columns_are_those_of_the_yaml(name: str) -> None:
         assert heading in text
     cost = load_cost(probe.folder)
     assert cost is None or cost.to_sentence() in text
+
+
+@pytest.mark.parametrize("name", all_probes())
+def test_the_kernels_are_those_on_which_it_is_planted(name: str) -> None:
+    probe = all_probes()[name]
+    tried = [kernel for kernel in KERNELS if name in plants.planted_on(kernel)]
+    tried += [case.name.removeprefix("linux-") for case in sorted((probe.folder / "cases").glob("linux-*"))] or ["6.18"]
+    first = "Tried on " + f"{', '.join(tried[:-1])} and {tried[-1]}"
+    assert probe.kernels.startswith((f"{first}.", f"{first},", f"{first};"))
+    assert f"## Kernels\n\n{probe.kernels}\n" in (probe.folder / "README.md").read_text(encoding="utf-8")
