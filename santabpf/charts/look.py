@@ -100,13 +100,18 @@ class Marks:
                              "yref": f"{_axis('y', row)} domain", "x0": start, "x1": end, "y0": 0, "y1": 1,
                              "line": {"width": 0}, "fillcolor": colour, "opacity": opacity})
 
-    def level(self, row: int, value: float, colour: str, label: str) -> None:
-        """A dashed line across a row, with its label at the right."""
+    def level(self, row: int, value: float, label: dict[str, Any], *, yshift: float = 0.0) -> None:
+        """A dashed line across a row, with its label at the right, moved so many pixels upwards."""
         across = {"xref": f"{_axis('x', row)} domain", "yref": _axis("y", row)}
         self._shapes.append({"type": "line", **across, "x0": 0, "x1": 1, "y0": value, "y1": value,
-                             "line": {"color": colour, "width": 1.4, "dash": "dash"}})
-        self._words.append({**across, "x": 1.003, "y": value, "text": label, "showarrow": False, "xanchor": "left",
-                            "yanchor": "middle", "font": {"size": 11, "color": colour}})
+                             "line": {"color": label["font"]["color"], "width": 1.4, "dash": "dash"}})
+        self._words.append({**across, "x": 1.003, "y": value, "showarrow": False, "xanchor": "left",
+                            "yanchor": "middle", "yshift": yshift, **label})
+
+    def beside(self, row: int, label: dict[str, Any], *, yshift: float = 0.0) -> None:
+        """A label at the right of a row, at its top or so many pixels above."""
+        self._words.append({"xref": f"{_axis('x', row)} domain", "yref": f"{_axis('y', row)} domain", "x": 1.003,
+                            "y": 1, "showarrow": False, "xanchor": "left", "yanchor": "top", "yshift": yshift, **label})
 
     def word(self, row: int, **annotation: Any) -> None:
         """An annotation at a place in a row."""

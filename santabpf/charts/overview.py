@@ -28,11 +28,13 @@ from .look import (
     texts,
     times,
 )
-from .signals import Panel, Span, draw_panel, title
+from .signals import Panel, Span, draw_panel, hover, title
 
 #: Tables with an area of their own; the others are added up.
 MOST_TABLES = 5
-_LANE, _SIGNAL, _EVENTS, _LOST, _BETWEEN = 24, 74, 92, 34, 44
+_LANE, _SIGNAL, _EVENTS, _LOST, _BETWEEN = 34, 74, 92, 34, 44
+#: Of an alarm's lane: how far its name is above the middle, and its bar below it. Of the lost: where there is nothing.
+_NAME, _BAR, _NOTHING = -0.24, 0.22, 6
 
 
 class Alarm(NamedTuple):
@@ -108,14 +110,14 @@ def figure(info: Info) -> go.Figure:
     if not info.starts:
         return empty(info.note)
     raised = info.alarms or ()
-    heights = [max(1, len(raised)) * _LANE, *[_SIGNAL] * len(info.signals), _EVENTS, _LOST]
+    lost = _LOST if any(info.lost) or info.gaps else _NOTHING
+    heights = [len(raised) * _LANE or _LANE // 2, *[_SIGNAL] * len(info.signals), _EVENTS, lost]
     inside = sum(heights) + _BETWEEN * (len(heights) - 1)
     head = "<b>Alarms</b>"
     per = "a second" if info.step_ns == 1_000_000_000 else f"in {format_duration(info.step_ns)}"
     areas = f"<b>Events recorded</b> ({per})" + "".join(
         f"\u2003<span style='color:{_colour(n, e)}'>■</span> {plotly_text(e.table)}" for n, e in enumerate(info.events))
-    unknown = "<b>Lost</b>, and times of which nothing is known" if any(info.lost) or info.gaps else \
-        "<b>Lost</b>: nothing"
+    unknown = "<b>Lost</b>, and times of which nothing is known" if lost == _LOST else "<b>Lost</b>: nothing"
     drawing = make_subplots(
         rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=_BETWEEN / inside, row_heights=heights,
         subplot_titles=[head, *(title(panel) for panel in info.signals), areas, unknown])
@@ -123,13 +125,14 @@ def figure(info: Info) -> go.Figure:
     marks = Marks()
     _draw_alarms(drawing, marks, info)
     for row, panel in enumerate(info.signals, start=2):
-        draw_panel(drawing, marks, panel, row, info.window[1])
+        drawing.layout.annotations[row - 1].hovertext = hover(panel)
+        draw_panel(drawing, marks, panel, row, info.window[1], _SIGNAL)
         drawing.update_yaxes(nticks=3, row=row, col=1)
     _draw_events(drawing, info, len(heights) - 1)
     _draw_lost(drawing, marks, info, len(heights))
     marks.put(drawing)
     dressed(drawing, height=inside + 30 + 40)
-    drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 30, "l": 64, "r": 88, "b": 40},
+    drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 30, "l": 64, "r": 96, "b": 40},
                           dragmode="select", selectdirection="h")
     drawing.update_xaxes(type="date", hoverformat="%H:%M:%S UTC", tickformat="%H:%M:%S", range=times(info.window),
                          fixedrange=True)
@@ -163,15 +166,16 @@ def _draw_alarms(drawing: go.Figure, marks: Marks, info: Info) -> None:
             middle = (span.from_ns + end) // 2
             when = f"{format_utc(span.from_ns, date=False)[:8]} to {format_utc(end, date=False)[:8]}"
             drawing.add_scatter(
-                x=times([span.from_ns, middle, end]), y=[number] * 3, mode="lines+markers", row=1, col=1,
+                x=times([span.from_ns, middle, end]), y=[number + _BAR] * 3, mode="lines+markers", row=1, col=1,
                 customdata=[number] * 3, line={"width": 13, "color": STATE_COLOURS.get(span.state, MUTED)},
                 marker={"size": 13, "symbol": "square", "opacity": 0}, name=plotly_text(alarm.name),
                 hovertemplate=f"{plotly_text(shorten(alarm.name, 80))}<br>{when} UTC: {plotly_text(span.state)}"
                               "<extra></extra>")
-            after = info.window[1] - end > span.from_ns - info.window[0]
-            marks.word(1, x=times([end if after else span.from_ns])[0], y=number, text=plotly_text(
-                shorten(alarm.name, 70)), xanchor="left" if after else "right", xshift=5 if after else -5,
-                font={"size": 11.5, "color": INK})
+        first, last = alarm.spans[0].from_ns, alarm.spans[-1].to_ns
+        last = info.window[1] if last is None else min(last, info.window[1])
+        is_early = info.window[1] - first >= last - info.window[0]  # where its name, which is above it, has more room
+        marks.word(1, x=times([first if is_early else last])[0], y=number + _NAME, text=plotly_text(
+            shorten(alarm.name, 64)), xanchor="left" if is_early else "right", font={"size": 11.5, "color": INK})
     if not raised:
         said = "none was raised" if info.alarms is not None else "the recording is being judged …"
         marks.word(1, x=times(info.window)[0], y=0, xanchor="left", text=said, font={"size": 12, "color": MUTED})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from textwrap import wrap
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -34,16 +37,34 @@ MOST_SERIES = 6
 _LEAST_RATIO = 0.05
 #: Heights in pixels: of a panel with an alarm, of one beside it, and of the space between two.
 _ALARMED, _BESIDE, _BETWEEN = 150, 84, 52
+#: Pixels from one label of a threshold to the next, at least.
+_LABEL = 13
+#: What an alarm looks at, in words that go on with a stretch of time.
+_LOOKUPS = {"avg": "the mean of", "sum": "the sum of", "min": "the least of", "max": "the most of",
+            "count": "the number of seconds that have any, of"}
 _STEPS = {"ns": ((MINUTE, "min"), (SECOND, "s"), (MS, "ms"), (US, "µs"), (1, "ns")),
           "bytes": ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))}
 
 
-class Threshold(NamedTuple):
-    """A level that an alarm compares with, in the signal's unit."""
+#: A scenario, and one of its signals or alarms.
+Key = tuple[str, str]
 
+
+class Threshold(NamedTuple):
+    """What an alarm compares with a lookup over the signal's last seconds, in the signal's unit."""
+
+    scenario: str
     signal: str
     state: str  # warn or crit
     value: float
+    op: str = ">"
+    lookup: str = "avg"
+    over_s: int = 1
+
+    @property
+    def is_level(self) -> bool:
+        """Whether it can be compared with a single second's value: a sum of several seconds can't."""
+        return self.over_s == 1 or self.lookup not in ("sum", "count")
 
 
 class Span(NamedTuple):
@@ -65,13 +86,21 @@ class Series(NamedTuple):
 class Panel(NamedTuple):
     """One signal: its lines, its unit as drawn, its thresholds and its alarms' spans."""
 
+    scenario: str
     signal: str
+    of: str  # the scenario, where another one has a signal of this name
     about: str  # a sentence, '' for none
     unit: str
     series: tuple[Series, ...]
     left_out: int
     thresholds: tuple[Threshold, ...]
     spans: tuple[Span, ...]
+
+    @property
+    def nearness(self) -> float | None:
+        """Its peak as a share of the lowest level that raises an alarm when it is exceeded; None: there is none."""
+        levels = [t.value for t in self.thresholds if t.is_level and t.op in (">", ">=") and t.value > 0]
+        return max((_peak(np.array(s.values)) for s in self.series), default=0.0) / min(levels) if levels else None
 
 
 class Info(NamedTuple):
@@ -85,48 +114,52 @@ def info(
     signals: Tabular,
     alarms: Tabular,
     *,
-    units: Mapping[str, str] | None = None,
-    about: Mapping[str, str] | None = None,
+    units: Mapping[Key, str] | None = None,
+    about: Mapping[Key, str] | None = None,
     thresholds: Sequence[Threshold] = (),
-    alarm_signals: Mapping[str, str] | None = None,
-    left_out: Collection[str] = (),
+    alarm_signals: Mapping[Key, str] | None = None,
+    left_out: Collection[Key] = (),
 ) -> Info:
     """What the picture of signals over time says.
 
     signals: scenario, signal, second (ns, start of the second, UTC), node, label, value. alarms: scenario, alarm,
-    node, label, state (warn or crit), from_ns, to_ns. units and about (a sentence) by signal; alarm_signals: alarm ->
-    the signal it looks at (an alarm that is not there shades all panels). A panel keeps the six labels that peak
-    highest; signals in left_out get no panel. Values are drawn in the largest unit that fits their peak. Empty
-    tables: no panels and a note.
+    node, label, state (warn or crit), from_ns, to_ns. units and about (a sentence) by scenario and signal;
+    alarm_signals: scenario and alarm -> the signal it looks at (an alarm that is not there shades all panels). A panel
+    is one signal of one scenario: two scenarios may use the same name. It keeps the six labels that peak highest;
+    signals in left_out get no panel. Values are drawn in the largest unit that fits their peak. Empty tables: no
+    panels and a note.
     """
     table, raised = arrow(signals), arrow(alarms)
-    names = texts(table, "signal")
+    names = list(zip(texts(table, "scenario"), texts(table, "signal"), strict=True))
     if not names:
         return Info((), "No signals: nothing was recorded that they could be computed from.")
     seconds, values = ints(table, "second"), floats(table, "value")
     nodes, labels = texts(table, "node"), texts(table, "label")
     several_nodes = len(set(nodes)) > 1
-    lines: dict[str, dict[str, list[int]]] = {}
-    for at, signal in enumerate(names):
-        if signal in left_out:
+    lines: dict[Key, dict[str, list[int]]] = {}
+    for at, key in enumerate(names):
+        if key in left_out:
             continue
         name = " · ".join(part for part in (nodes[at] if several_nodes else "", labels[at]) if part)
-        lines.setdefault(signal, {}).setdefault(name, []).append(at)
+        lines.setdefault(key, {}).setdefault(name, []).append(at)
+    used = Counter(signal for _, signal in lines)
     spans = _spans(raised, alarm_signals or {})
     panels = []
-    for signal, by_name in lines.items():
+    for key, by_name in lines.items():
+        scenario, signal = key
         rows = {name: np.array(sorted(at, key=lambda i: seconds[i])) for name, at in by_name.items()}
         ranked = sorted(rows, key=lambda name: (-_peak(values[rows[name]]), name))
         peak = max((_peak(values[at]) for at in rows.values()), default=0.0)
-        limits = [t for t in thresholds if t.signal == signal]
-        divisor, unit = _scale((units or {}).get(signal, "none"), max([peak, *(abs(t.value) for t in limits)]))
+        limits = [t for t in thresholds if (t.scenario, t.signal) == key]
+        most = max([peak, *(abs(t.value) for t in limits if t.is_level)])
+        divisor, unit = _scale((units or {}).get(key, "none"), most)
         panels.append(Panel(
-            signal, (about or {}).get(signal, ""), unit,
+            scenario, signal, scenario if used[signal] > 1 else "", (about or {}).get(key, ""), unit,
             tuple(Series(name, seconds[rows[name]].tolist(), (values[rows[name]] / divisor).tolist())
                   for name in ranked[:MOST_SERIES]),
             max(0, len(ranked) - MOST_SERIES),
             tuple(t._replace(value=t.value / divisor) for t in limits),
-            tuple(span for of, span in spans if of in ("", signal)),
+            tuple(span for of, span in spans if of in (("", ""), key)),
         ))
     panels.sort(key=lambda panel: (not panel.spans, not panel.thresholds))
     return Info(tuple(panels), "")
@@ -145,12 +178,15 @@ def _scale(unit: str, peak: float) -> tuple[float, str]:
     return 1.0, {"ratio": "%", "count": "", "none": "", "id": ""}.get(unit, unit)
 
 
-def _spans(alarms: object, of: Mapping[str, str]) -> list[tuple[str, Span]]:
+def _spans(alarms: object, of: Mapping[Key, str]) -> list[tuple[Key, Span]]:
+    """Each with the scenario and the signal that it is of; empty where that is not known."""
     table = arrow(alarms)
     starts, ends = ints(table, "from_ns"), ints(table, "to_ns")
+    rows = zip(texts(table, "scenario"), texts(table, "alarm"), texts(table, "state"), starts, ends, strict=True)
     return [
-        (of.get(name, ""), Span(int(start), None if end == NULL else int(end), state))
-        for name, state, start, end in zip(texts(table, "alarm"), texts(table, "state"), starts, ends, strict=True)
+        ((scenario, of[scenario, name]) if (scenario, name) in of else ("", ""),
+         Span(int(start), None if end == NULL else int(end), state))
+        for scenario, name, state, start, end in rows
     ]
 
 
@@ -169,10 +205,11 @@ def figure(info: Info) -> go.Figure:
     last = max((s.ts_ns[-1] for p in info.panels for s in p.series), default=0) + SECOND
     marks = Marks()
     for row, panel in enumerate(info.panels, start=1):
-        draw_panel(drawing, marks, panel, row, last)
+        drawing.layout.annotations[row - 1].hovertext = hover(panel)
+        draw_panel(drawing, marks, panel, row, last, heights[row - 1])
     marks.put(drawing)
     dressed(drawing, height=inside + 36 + 44)
-    drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 36, "l": 64, "r": 88})
+    drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 36, "l": 64, "r": 96})
     drawing.update_xaxes(type="date", hoverformat="%H:%M:%S UTC", tickformat="%H:%M:%S")
     drawing.update_xaxes(title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4}, row=count, col=1)
     drawing.update_yaxes(nticks=4)
@@ -184,6 +221,7 @@ def title(panel: Panel) -> str:
     what it is about. What stands after the first em space is left out where the page is narrow (display/santa.js)."""
     unit = f" ({panel.unit})" if panel.unit and panel.unit != "%" else ""
     text = f"<b>{plotly_text(panel.signal)}</b>{plotly_text(unit)}"
+    text += plotly_text(f" of {panel.of}") if panel.of else ""
     if len(panel.series) == 1 and not panel.series[0].name and panel.about:
         return f"{text}\u2003<span style='color:{MUTED};font-size:11px'>{plotly_text(shorten(panel.about, 118))}</span>"
     for number, series in enumerate(panel.series):
@@ -193,8 +231,13 @@ def title(panel: Panel) -> str:
     return text + (f"\u2003<span style='color:{MUTED}'>+ {panel.left_out} more</span>" if panel.left_out else "")
 
 
-def draw_panel(drawing: go.Figure, marks: Marks, panel: Panel, row: int, last_ns: int) -> None:
-    """The lines of a panel in its row; its spans and thresholds into the marks."""
+def hover(panel: Panel) -> str | None:
+    """What the signal is, in lines, for when its title is pointed at; None where nothing is known of it."""
+    return "<br>".join(map(plotly_text, wrap(shorten(panel.about, 600), 80))) or None
+
+
+def draw_panel(drawing: go.Figure, marks: Marks, panel: Panel, row: int, last_ns: int, height: int) -> None:
+    """The lines of a panel in its row, so many pixels high; its spans and thresholds into the marks."""
     form = ".1%" if panel.unit == "%" else ",.4~g"
     tail = f" {panel.unit}" if panel.unit not in ("%", "") else ""
     for number, series in enumerate(panel.series):
@@ -210,13 +253,30 @@ def draw_panel(drawing: go.Figure, marks: Marks, panel: Panel, row: int, last_ns
     for span in panel.spans:
         start, end = times([span.from_ns, last_ns if span.to_ns is None else span.to_ns])
         marks.band(row, start, end, STATE_COLOURS.get(span.state, MUTED), 0.13)
-    for limit in panel.thresholds:
-        colour = STATE_COLOURS.get(limit.state, MUTED)
-        label = f"{limit.value:.0%}" if panel.unit == "%" else f"{limit.value:.4g}{tail}"
-        marks.level(row, limit.value, colour, plotly_text(f"{limit.state} {label}"))
-    peak = max([_peak(np.array(s.values)) for s in panel.series] + [abs(t.value) for t in panel.thresholds])
+    levels = [limit for limit in panel.thresholds if limit.is_level]
+    peak = max([_peak(np.array(s.values)) for s in panel.series] + [abs(t.value) for t in levels])
+    top = None
     if not any(value < 0 for series in panel.series for value in series.values):
-        least = _LEAST_RATIO if panel.unit == "%" else 0.0
-        drawing.update_yaxes(range=[0, max(1.15 * peak, least) or 1], row=row, col=1)
+        top = max(1.15 * peak, _LEAST_RATIO if panel.unit == "%" else 0.0) or 1
+        drawing.update_yaxes(range=[0, top], row=row, col=1)
+    at = -math.inf  # where the label below stands, in pixels
+    for limit in sorted(levels, key=lambda one: one.value):
+        place = 0.0 if top is None else limit.value / top * height
+        at = max(place, at + _LABEL)
+        marks.level(row, limit.value, _label(panel, limit), yshift=at - place if top is not None else 0.0)
+    for nth, limit in enumerate(one for one in panel.thresholds if not one.is_level):
+        marks.beside(row, _label(panel, limit), yshift=-_LABEL * nth)
     if panel.unit == "%":
         drawing.update_yaxes(tickformat=".0%", row=row, col=1)
+
+
+def _label(panel: Panel, limit: Threshold) -> dict[str, Any]:
+    """An annotation that says what an alarm compares with; and how, when it is pointed at."""
+    colour = STATE_COLOURS.get(limit.state, MUTED)
+    unit = f" {panel.unit}" if panel.unit not in ("%", "") else ""
+    value = f"{limit.value:.0%}" if panel.unit == "%" else f"{limit.value:.4g}{unit}"
+    seconds = f"the last {limit.over_s} s" if limit.over_s > 1 else "a second"
+    how = f"{limit.state} is raised where {_LOOKUPS.get(limit.lookup, limit.lookup)} {seconds} is {limit.op} {value}"
+    tail = "" if limit.is_level else f" in {limit.over_s} s"
+    return {"text": plotly_text(f"{limit.state} {value}{tail}"), "hovertext": plotly_text(how),
+            "font": {"size": 11, "color": colour}}

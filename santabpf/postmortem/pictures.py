@@ -32,22 +32,23 @@ def about_signals(names: Iterable[str]) -> dict[str, Any]:
 
     What only bounds another signal (at_most) is no part of the story, and left out.
     """
-    units: dict[str, str] = {}
-    about: dict[str, str] = {}
+    units: dict[signal_chart.Key, str] = {}
+    about: dict[signal_chart.Key, str] = {}
     thresholds: list[signal_chart.Threshold] = []
-    watched: dict[str, str] = {}
-    bounds: set[str] = set()
+    watched: dict[signal_chart.Key, str] = {}
+    left_out: set[signal_chart.Key] = set()
     for name in sorted(names):
         scenario = get_scenario(name)
         for signal in scenario.signals:
-            units[signal.name], about[signal.name] = signal.unit, signal.description
-            bounds |= {signal.at_most} if signal.at_most else set()
+            units[name, signal.name], about[name, signal.name] = signal.unit, signal.description
         for alarm in scenario.alarms:
-            watched[alarm.name] = alarm.signal
-            thresholds += [signal_chart.Threshold(alarm.signal, state, limit.value)
-                           for state, limit in (("warn", alarm.warn), ("crit", alarm.crit)) if limit is not None]
-    return {"units": units, "about": about, "thresholds": thresholds, "alarm_signals": watched,
-            "left_out": bounds - set(watched.values())}
+            watched[name, alarm.name] = alarm.signal
+            thresholds += [
+                signal_chart.Threshold(name, alarm.signal, state, limit.value, limit.op, alarm.lookup, alarm.over_s)
+                for state, limit in (("warn", alarm.warn), ("crit", alarm.crit)) if limit is not None]
+        bounds = {signal.at_most for signal in scenario.signals if signal.at_most}
+        left_out |= {(name, bound) for bound in bounds - {alarm.signal for alarm in scenario.alarms}}
+    return {"units": units, "about": about, "thresholds": thresholds, "alarm_signals": watched, "left_out": left_out}
 
 
 def signals(result: Result) -> Figure:

@@ -10,14 +10,15 @@ from synthetic import HOSTILE, START, S, tables
 from santabpf.charts import signals
 from santabpf.charts.signals import Span, Threshold
 
-UNITS = {"hidden_cpu": "ratio", "starts": "count"}
-LIMITS = [Threshold("hidden_cpu", "warn", 0.2), Threshold("hidden_cpu", "crit", 0.4)]
+JOBS = "short_lived_jobs"
+UNITS = {(JOBS, "hidden_cpu"): "ratio", (JOBS, "starts"): "count"}
+LIMITS = [Threshold(JOBS, "hidden_cpu", "warn", 0.2), Threshold(JOBS, "hidden_cpu", "crit", 0.4)]
 
 
 def read(hostile: bool = False) -> signals.Info:
     t = tables(jobs=0, hostile=hostile)
     return signals.info(t["signals"], t["alarms"], units=UNITS, thresholds=LIMITS,
-                        alarm_signals={"hidden_cpu": "hidden_cpu"})
+                        alarm_signals={(JOBS, "hidden_cpu"): "hidden_cpu"})
 
 
 def test_a_panel_holds_its_lines_thresholds_and_spans() -> None:
@@ -41,7 +42,8 @@ def test_a_second_of_which_nothing_is_known_is_no_zero() -> None:
 def test_lengths_and_sizes_are_drawn_in_the_unit_that_fits_their_peak_with_their_thresholds() -> None:
     table = pa.table({"signal": ["wait"], "second": [START], "node": ["n"], "label": [""], "value": [30_000_000]})
     empty = tables(jobs=0)["alarms"].slice(0, 0)
-    panel = signals.info(table, empty, units={"wait": "ns"}, thresholds=[Threshold("wait", "warn", 5e6)]).panels[0]
+    panel = signals.info(table, empty, units={("", "wait"): "ns"},
+                         thresholds=[Threshold("", "wait", "warn", 5e6)]).panels[0]
     assert (panel.unit, panel.series[0].values, panel.thresholds[0].value) == ("ms", [30.0], 5.0)
 
 
@@ -86,11 +88,49 @@ def test_a_hostile_label_is_text_in_the_figure() -> None:
 def test_next_to_nothing_is_drawn_as_next_to_nothing() -> None:
     rows = pa.table({"scenario": ["x"] * 2, "signal": ["idle"] * 2, "second": [START, START + S], "node": ["a"] * 2,
                      "label": [""] * 2, "value": [0.0, 0.0005]})
-    drawing = signals.figure(signals.info(rows, tables(jobs=0)["alarms"].slice(0, 0), units={"idle": "ratio"}))
+    drawing = signals.figure(signals.info(rows, tables(jobs=0)["alarms"].slice(0, 0), units={("x", "idle"): "ratio"}))
     assert drawing.layout.yaxis.range == (0, 0.05)
 
 
 def test_a_signal_that_is_left_out_gets_no_panel() -> None:
     t = tables(jobs=0)
-    shown = signals.info(t["signals"], t["alarms"], units=UNITS, left_out={"starts"})
+    shown = signals.info(t["signals"], t["alarms"], units=UNITS, left_out={(JOBS, "starts")})
     assert [panel.signal for panel in shown.panels] == ["hidden_cpu"]
+
+
+def test_signals_of_one_name_of_two_scenarios_are_two_panels_with_their_own_units_and_alarms() -> None:
+    rows = pa.table({"scenario": ["loops", "memory"], "signal": ["held"] * 2, "second": [START] * 2, "node": ["n"] * 2,
+                     "label": [""] * 2, "value": [3e9, 0.5]})
+    alarms = tables(jobs=0)["alarms"].slice(0, 1).to_pandas().assign(scenario="memory", alarm="full")
+    loops, memory = sorted(signals.info(
+        rows, alarms, units={("loops", "held"): "ns", ("memory", "held"): "ratio"},
+        thresholds=[Threshold("memory", "held", "warn", 0.9)], alarm_signals={("memory", "full"): "held"},
+    ).panels)
+    assert (loops.unit, loops.series[0].values, loops.thresholds, loops.spans) == ("s", [3.0], (), ())
+    assert (memory.unit, memory.series[0].values, len(memory.thresholds), len(memory.spans)) == ("%", [0.5], 1, 1)
+    assert [signals.title(panel) for panel in (loops, memory)] == ["<b>held</b> (s) of loops", "<b>held</b> of memory"]
+
+
+def drawn(limits: list[Threshold], peak: float) -> signals.go.Figure:
+    rows = pa.table({"scenario": ["x"] * 2, "signal": ["failed"] * 2, "second": [START, START + S], "node": ["a"] * 2,
+                     "label": [""] * 2, "value": [0.0, peak]})
+    return signals.figure(signals.info(rows, tables(jobs=0)["alarms"].slice(0, 0), thresholds=limits,
+                                       about={("x", "failed"): "Of <programs> that failed."}))
+
+
+def test_a_sum_of_many_seconds_is_no_level_that_a_second_could_reach() -> None:
+    drawing = drawn([Threshold("x", "failed", "warn", 60.0, ">", "sum", 60)], peak=4.0)
+    title, label = drawing.layout.annotations
+    assert [shape for shape in drawing.layout.shapes if shape.type == "line"] == []
+    assert label.text == "warn 60 in 60 s"
+    assert label.hovertext == "warn is raised where the sum of the last 60 s is &gt; 60"
+    assert drawing.layout.yaxis.range == (0, 4.6)
+    assert title.hovertext == "Of &lt;programs&gt; that failed."
+
+
+def test_labels_of_levels_that_are_close_to_each_other_do_not_meet() -> None:
+    drawing = drawn([Threshold("x", "failed", "crit", 2.0), Threshold("x", "failed", "warn", 1.0)], peak=100.0)
+    low, high = drawing.layout.annotations[1:]
+    per_pixel = drawing.layout.yaxis.range[1] / 150
+    assert [low.text, high.text] == ["warn 1", "crit 2"]
+    assert (high.y - low.y) / per_pixel + high.yshift - low.yshift >= 13 - 1e-6
