@@ -10,7 +10,7 @@
     app.py            all of it as one widget, of panel_view.py, findings_box.py, controls.py
     chart.py, flame.py, pane.py  a figure, a flame graph, words and tables as live widgets
     player.py, player_panel.py   a recording played as if live; board.py: alarms at a moment
-    live_session.py, live_panel.py a node watched while it is recorded, of meter.py, history.py
+    live_session.py, live_panel.py a node watched while it is recorded, of meter.py, history.py, scenario_picker.py
 
 In: recordings. Out: widgets, each of them thin; what they show is also one call of the Python API. Never: events in
 the browser: panels aggregate them in DuckDB first.

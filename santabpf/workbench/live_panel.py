@@ -21,13 +21,13 @@ from ..display.words import Col, Details, Paragraph, Table, Tile
 from ..errors import SantaError
 from ..postmortem import summary
 from ..postmortem.pictures import about_signals
-from ..scenarios import all_scenarios
 from ..units import SECOND, format_bytes, format_count, format_duration, format_ratio, format_utc
 from .board import Board, spans
 from .chart import Chart
 from .controls import sentence
 from .live_session import Glance, LiveSession
 from .pane import Pane
+from .scenario_picker import ScenarioPicker
 
 #: How often it shows something new; s.
 UPDATE_S = 0.5
@@ -72,11 +72,7 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
                                   layout={"width": "300px"})
         length = "" if session.duration is None else str(session.duration)
         self._length = widgets.Text(length, description="For", placeholder="until stopped", layout={"width": "190px"})
-        self._scenarios = widgets.SelectMultiple(
-            options=sorted((scenario.title, name) for name, scenario in all_scenarios().items()),
-            value=tuple(name for name in session.scenarios if name in all_scenarios()), rows=6,
-            description="Scenarios", tooltip="Ctrl-click for several; none: all", layout={"width": "560px"},
-        )  # fmt: skip
+        self._scenarios = ScenarioPicker(session.scenarios)
         self._check = _button("Check", "search", "Can this node be recorded?", self.check)
         self._start = _button("Start", "circle", "Record and judge", self.start, "danger")
         self._stop = _button("Stop", "stop", "Finish the recording", session.stop)
@@ -92,8 +88,7 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
         self._after = widgets.HBox([self._name, self._keep, self._discard, self._go_on])
         self._running = widgets.VBox([self._numbers, self._lights, self._chart, self._lines, self._verdicts])
         self._below = widgets.VBox()
-        setup = widgets.HBox([widgets.VBox([self._node, self._length]), self._scenarios],
-                             layout={"flex_flow": "row wrap"})
+        setup = widgets.VBox([widgets.HBox([self._node, self._length]), self._scenarios])
         doing = widgets.HBox([self._check, self._start, self._stop, self._progress, self._message],
                              layout={"align_items": "center", "flex_flow": "row wrap"})
         super().__init__([setup, doing, self._found, self._after, self._running, self._below])
@@ -188,7 +183,7 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
         self._stop.disabled = glance.state != "recording"
         self._message.draw(sentence(self._notice or glance.message))
         self._progress.value = min(1.0, glance.elapsed_s / glance.length_s) if glance.length_s else 0.0
-        self._progress.layout.visibility = "visible" if is_running and glance.length_s else "hidden"
+        self._progress.layout.display = "flex" if is_running and glance.length_s else "none"
         has_ended = self.session.recording is not None and not is_running
         if has_ended and self._name.disabled:
             self._name.value = self.session.recording.name if self.session.recording else ""
