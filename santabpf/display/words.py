@@ -195,10 +195,14 @@ class Tiles:
 
 
 class Col(NamedTuple):
-    """How one column of a table is shown: text, number (right-aligned), code, or bar (a number with its share)."""
+    """How one column of a table is shown: text, number (right-aligned), code, or bar (a number with its share).
+
+    about: what it means, for who points at its title; '' for nothing.
+    """
 
     title: str
     kind: Literal["text", "number", "code", "bar"] = "text"
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -227,7 +231,8 @@ class Table:
         if not self.rows and not self.keep_empty:
             return Note(self.empty).html()
         head = "".join(
-            f"<th{' class=santa-num' if c.kind in ('number', 'bar') else ''} scope=col>{html_text(c.title)}</th>"
+            f"<th{' class=santa-num' if c.kind in ('number', 'bar') else ''} scope=col"
+            + (f' title="{html_text(c.about)}"' if c.about else "") + f">{html_text(c.title)}</th>"
             for c in self.columns
         )
         body = "".join(

@@ -138,10 +138,11 @@ class Workbench(w.VBox):  # type: ignore[misc]
         self._findings = FindingsBox(opened, self._tell)
         recording = opened.recording
         start, end = opened.everything
-        facts = f"{', '.join(recording.nodes) or 'no node'} · {format_utc(start)[:19]} UTC · {Window(start, end)}"
+        how = "" if recording.state == "complete" else f" · {recording.state}"
+        facts = f"{', '.join(recording.nodes) or 'no node'} · {format_utc(start)[:10]} · {Window(start, end)}{how}"
         self._title.draw(Words(Heading(recording.name), Paragraph(facts)))
         player = PlayerBox(lambda: play(recording, result=opened.judged))
-        self._place.children = [views["overview"], player, self._crumbs, self._tabs, self._findings]
+        self._place.children = [views["overview"], player, self._crumbs, views["unknown"], self._tabs, self._findings]
         opened.listen(self._refresh)
         self._refresh()
 

@@ -16,8 +16,13 @@ WIDE = {"width": "auto"}
 
 def heading(title: str, about: str = "") -> w.HTML:
     """A heading with a sentence below it."""
+    return w.HTML(heading_html(title, about))
+
+
+def heading_html(title: str, about: str = "") -> str:
+    """What stands in it; both are shown as text."""
     below = f"<div style='color:#5f6b7a;font-size:13px'>{html_text(about)}</div>" if about else ""
-    return w.HTML(f"<h3 style='margin:14px 0 2px'>{html_text(title)}</h3>{below}")
+    return (f"<h3 style='margin:14px 0 2px'>{html_text(title)}</h3>" if title else "") + below
 
 
 def sentence(text: str) -> Words:

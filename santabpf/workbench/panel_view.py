@@ -15,12 +15,12 @@ import ipywidgets as w
 
 from ..display import Figure, Flame
 from .chart import Chart
-from .controls import WIDE, heading, sentence
+from .controls import WIDE, heading, heading_html, sentence
 from .flame import FlameGraph
 from .investigation import Investigation
 from .pane import Pane
 from .panels import Panel, draw
-from .part import Part
+from .part import Part, is_words
 from .view import Filter, Window
 
 
@@ -32,7 +32,8 @@ class PanelView(w.VBox):  # type: ignore[misc]
         self._picks: list[Sequence[Filter | Window]] = []
         self._widgets: list[Chart | FlameGraph | Pane] = []
         self._body = w.VBox(layout=WIDE)
-        super().__init__([heading(panel.title, panel.about), self._body], layout=WIDE)
+        self._head = heading(panel.title, panel.about)
+        super().__init__([self._head, self._body] if panel.title else [self._body], layout=WIDE)
         self.seconds = 0.0  # that the last update took
 
     def update(self, investigation: Investigation) -> None:
@@ -55,6 +56,7 @@ class PanelView(w.VBox):  # type: ignore[misc]
         self._show([Part(sentence(text))])
 
     def _show(self, parts: list[Part]) -> None:
+        self._head.value = heading_html(self.panel.title, "" if all(map(is_words, parts)) else self.panel.about)
         self._picks = [part.picks for part in parts]
         kept = list(self._widgets)
         self._widgets = [self._widget(at, part, kept) for at, part in enumerate(parts)]

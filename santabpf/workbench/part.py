@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..display import Figure, Flame, Lanes, Note, Words
+from ..display.words import Table
 from ..units import HOUR, MINUTE, MS, SECOND
 from .view import Filter, View, Window
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 _STEPS = (100 * MS, 200 * MS, 500 * MS, SECOND, 2 * SECOND, 5 * SECOND, 10 * SECOND, 20 * SECOND, 30 * SECOND, MINUTE,
           2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 30 * MINUTE, HOUR)
-#: What people can do about a table that is not there.
-_RECORD = "Record it with: santabpf record NODE --probe"
 
 
 class Part(NamedTuple):
@@ -39,9 +38,28 @@ def not_recorded(what: str, *tables: str) -> str:
     from ..probes import table_probe
 
     probes = dict.fromkeys(probe.name for table in tables if (probe := table_probe(table)))
-    names = ", ".join(f"`{table}`" for table in tables)
-    return f"Nothing is known of {what}: {names} {'was' if len(tables) == 1 else 'were'} not recorded. " \
-           f"{_RECORD} {' --probe '.join(probes)}"
+    return f"Nothing is known of {what}: {_named(tables)} {'was' if len(tables) == 1 else 'were'} not recorded. " \
+           f"Record it with: `santabpf record NODE --probe {' --probe '.join(probes)}`"
+
+
+def only_recorded(lens: Lens, what: str, present: Sequence[str], *main: str) -> str:
+    """The sentence where some tables were recorded, and not those that tell most; '' where one of these was.
+
+    Without it, an empty panel would say that nothing happened where nobody looked.
+    """
+    if any(lens.has(table) for table in main):
+        return ""
+    return f"Of {what} only what is in {_named(present)} was recorded. {not_recorded('the rest', *main)}"
+
+
+def _named(tables: Sequence[str]) -> str:
+    return ", ".join(f"`{table}`" for table in tables)
+
+
+def is_words(part: Part) -> bool:
+    """Whether a part is nothing but a sentence: nothing to look at, nothing to click."""
+    return isinstance(part.shown, Words) and not part.picks and all(
+        isinstance(block, Note) or (isinstance(block, Table) and not block.rows) for block in part.shown.blocks)
 
 
 def unreached(lens: Lens, view: View, *tables: str) -> str:

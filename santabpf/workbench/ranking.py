@@ -19,12 +19,13 @@ _FORMATS = {"ns": format_duration, "bytes": format_bytes, "count": format_count}
 
 
 class Measure(NamedTuple):
-    """A column: its title, the table it comes from, the sum over it, and the unit: ns, bytes or count."""
+    """A column: its title, the table it comes from, the sum over it, the unit (ns, bytes or count), what it means."""
 
     title: str
     table: str
     sum: str
     unit: str
+    about: str = ""
 
 
 class Ranking(NamedTuple):
@@ -36,7 +37,7 @@ class Ranking(NamedTuple):
 
 def rank(
     lens: Lens, view: View, measures: Sequence[Measure], keys: Mapping[str, Sequence[str]], heads: Mapping[int, Col],
-    empty: str,
+    empty: str, note: str = "",
 ) -> Ranking:
     """The rows that have most.
 
@@ -44,6 +45,8 @@ def rank(
               its shares of them, added up
     keys      table -> the SQL of each part of the key; tables that are not in it, or not recorded, are left out
     heads     which parts of the key are shown, and under which heading
+    empty     the sentence where there is no row
+    note      what is said below in any case
     """
     present = [m for m in measures if m.table in keys and lens.has(m.table)]
     tables = list(dict.fromkeys(m.table for m in present))
@@ -74,9 +77,10 @@ def rank(
             cells.append((text, value / (largest or 1)) if nth == 0 else text)
         lines.append(cells)
     notes = [f"{format_count(len(ranked) - MOST_ROWS)} more are not shown."] if len(ranked) > MOST_ROWS else []
-    notes += [said] if (said := unreached(lens, view, *tables)) else []
-    columns_ = [*heads.values(), *(Col(present[at].title, "number" if nth else "bar") for nth, at in enumerate(shown))]
-    return Ranking(Table(columns_, lines, note=" ".join(notes), empty=empty), ranked[:MOST_ROWS])
+    notes += [said for said in (unreached(lens, view, *tables), note) if said]
+    columns_ = [*heads.values(), *(Col(present[at].title, "number" if nth else "bar", present[at].about)
+                                   for nth, at in enumerate(shown))]
+    return Ranking(Table(columns_, lines, note=" ".join(notes), empty=f"{empty} {note}".strip()), ranked[:MOST_ROWS])
 
 
 def _text(value: Any) -> str:

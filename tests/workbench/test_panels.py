@@ -59,7 +59,7 @@ def text(parts: list[Part]) -> str:
 
 
 def test_panels_are_found_by_being_there_each_in_a_tab() -> None:
-    assert list(all_panels())[:3] == ["overview", "verdicts", "signals"]
+    assert list(all_panels())[:4] == ["overview", "unknown", "verdicts", "signals"]
     assert {panel.group for panel in all_panels().values()} == {"overview", *GROUPS}
 
 
@@ -172,6 +172,44 @@ def test_no_hostile_name_is_markup_in_any_panel(tmp_path: Path) -> None:
                 assert evil not in shown, name
         if name in ("files", "errors", "connections"):
             assert html_text(visible(HOSTILE[1 if name == "files" else 0])) in shown
+    looked.close()
+
+
+def test_what_was_lost_or_not_watched_in_the_window_is_said(looked: Investigation) -> None:
+    assert "Lost in this window: 23 events of `exec`" in text(draw(looked, "unknown"))
+    looked.look(START + 1, START + 2)
+    assert text(draw(looked, "unknown")) == "Nothing was lost in this window, and all of it was watched."
+
+
+@pytest.mark.parametrize(("recording", "panel", "said"), [
+    ("cpu_throttling", "errors", "Of failed calls only what is in `exec_failed` was recorded"),
+    ("ssh_brute_force", "peers", "Of peers only what is in `auth` was recorded"),
+])
+def test_where_nobody_looked_no_panel_says_that_nothing_happened(recording: str, panel: str, said: str) -> None:
+    looked = Investigation(f"recordings/{recording}", sidecar=None)
+    assert said in text(draw(looked, panel))
+    looked.close()
+
+
+def test_a_column_says_what_it_means_when_its_title_is_pointed_at(looked: Investigation) -> None:
+    (part,) = draw(looked, "peers")
+    assert '<th class=santa-num scope=col title="Those that did not end in order' in part.shown.html()
+
+
+def test_an_alarm_that_was_still_on_is_not_said_to_have_ended_after_the_recording() -> None:
+    looked = Investigation("recordings/ssh_brute_force", sidecar=None)
+    assert "Began at 19:42:02 UTC, still on when the recording ended (10 s)." in text(draw(looked, "verdicts"))
+    looked.look(looked.everything.start_ns, looked.everything.start_ns + S)
+    assert "Not in the window that you look at." in text(draw(looked, "verdicts"))
+    looked.close()
+
+
+def test_where_no_alarm_was_raised_the_overview_shows_the_signals_that_came_nearest() -> None:
+    looked = Investigation("recordings/cpu_usage_quiet_one_core", sidecar=None)
+    assert {verdict.state for verdict in looked.verdicts()} == {"quiet"}
+    (part,) = draw(looked, "overview")
+    titles = [note["text"] for note in part.shown.spec["layout"]["annotations"]]
+    assert titles[1].startswith("<b>busy</b>")
     looked.close()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...display.words import Col, Table, Words
 from ...units import format_count
-from ..part import Part, not_recorded, sentence, unreached
+from ..part import Part, not_recorded, only_recorded, sentence, unreached
 from ..view import Filter
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ def parts(investigation: Investigation) -> list[Part]:
          (format_count(row["errors"]), row["errors"] / largest)] for row in found]
     notes = [f"{format_count(found[0]['total'] - MOST_ROWS)} more are not shown."] \
         if found and found[0]["total"] > MOST_ROWS else []
-    notes += [said] if (said := unreached(lens, view, *tables)) else []
+    unseen = only_recorded(lens, "failed calls", tables, "syscalls")
+    notes += [said for said in (unreached(lens, view, *tables), unseen) if said]
     columns = [Col("process", "code"), Col("pid", "number"), Col("call", "code"), Col("error"), Col("times", "bar")]
-    table_ = Table(columns, rows, note=" ".join(notes), empty="No call failed in this window.")
+    table_ = Table(columns, rows, note=" ".join(notes), empty=f"No call failed in this window. {unseen}".strip())
     picks = [Filter("process", row["comm"] or "", row["node"], row["tgid"], row["start_ns"]) for row in found]
     return [Part(Words(table_), picks)]
 

@@ -37,7 +37,8 @@ def _part(investigation: Investigation, table: str) -> Part:
     now = lens.folded(view, table)
     if against is None:
         if not now.num_rows:
-            return sentence(f"No stack of {of} was recorded in this window that the filters leave.", heading)
+            left = ", of those that the filters leave" if view.filters else ""
+            return sentence(f"No stack of {of} was recorded in this window{left}.", heading)
         made = flame(info(by_process(now), sample_ns=sample_ns), of=of, least=LEAST, most_bytes=MOST_BYTES)
         return Part(made, heading=heading)
     before = lens.folded(View(against, view.filters), table)

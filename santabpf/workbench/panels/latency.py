@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...charts import latency_heatmap
+from ...charts.look import times
 from ...display import Figure
 from ...units import MS, SECOND
 from ..part import Part, not_recorded, sentence, step_ns, unreached
@@ -83,4 +84,5 @@ def _part(investigation: Investigation, length: _Length) -> Part | None:
     note = " ".join(filter(None, [info.note, unreached(lens, view, length.table)]))
     drawing = latency_heatmap.figure(info._replace(note=note))
     drawing.update_layout(dragmode="select", selectdirection="h")
+    drawing.update_xaxes(range=times(view.window))  # the same for all of them, one below the other
     return Part(Figure(drawing, f"{length.heading}, by time and length"), heading=length.heading)

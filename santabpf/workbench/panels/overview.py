@@ -75,7 +75,9 @@ def _alarms(result: Result) -> list[chart.Alarm]:
 
 
 def _signals(result: Result) -> list[signal_chart.Panel]:
-    """Those that an alarm was raised on."""
+    """Those that an alarm was raised on; where none was, those that came nearest to it."""
     told = about_signals({verdict.scenario for verdict in result.verdicts})
-    return [panel for panel in signal_chart.info(result.signals, result.alarms, **told).panels
-            if panel.spans][:MOST_SIGNALS]
+    panels = signal_chart.info(result.signals, result.alarms, **told).panels
+    raised = [panel for panel in panels if panel.spans]
+    return (raised or sorted((p for p in panels if p.nearness is not None), key=lambda p: -(p.nearness or 0))
+            )[:MOST_SIGNALS]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...display.words import Col, Words
-from ..part import Part, not_recorded, sentence
+from ..part import Part, not_recorded, only_recorded, sentence
 from ..ranking import Measure, rank
 from ..view import Filter
 
@@ -16,15 +16,19 @@ GROUP, PLACE = "network", 0
 TITLE = "Peers"
 ABOUT = "The other ends of connections and questions. Click a row to see only what has to do with it."
 MEASURES = (
-    Measure("connections", "tcp", "count(*)", "count"),
-    Measure("failed", "tcp", "count(*) FILTER (ended NOT IN ('closed'))", "count"),
+    Measure("connections", "tcp", "count(*)", "count", "TCP connections that ended, or could not be made."),
+    Measure("failed", "tcp", "count(*) FILTER (ended NOT IN ('closed'))", "count",
+            "Those that did not end in order: refused, reset, timed out."),
     Measure("sent", "tcp", "sum(sent_bytes)", "bytes"),
     Measure("received", "tcp", "sum(received_bytes)", "bytes"),
-    Measure("sent again", "tcp_loss", "count(*) FILTER (event IN ('retransmit', 'syn', 'synack'))", "count"),
-    Measure("resets", "tcp_loss", "count(*) FILTER (event LIKE 'reset%')", "count"),
-    Measure("waited to be accepted", "accept", "sum(wait_ns)", "ns"),
+    Measure("sent again", "tcp_loss", "count(*) FILTER (event IN ('retransmit', 'syn', 'synack'))", "count",
+            "Segments that had to be sent once more: lost on the way, or answered too late."),
+    Measure("resets", "tcp_loss", "count(*) FILTER (event LIKE 'reset%')", "count",
+            "Connections that one side broke off."),
+    Measure("waited to be accepted", "accept", "sum(wait_ns)", "ns",
+            "How long its connections waited until a program here took them, added up."),
     Measure("DNS questions", "dns", "count(*)", "count"),
-    Measure("DNS waiting", "dns", "sum(waited_ns)", "ns"),
+    Measure("DNS waiting", "dns", "sum(waited_ns)", "ns", "How long was waited for its answers, added up."),
     Measure("DNS unanswered", "dns", "count(*) FILTER (ended <> 'answered')", "count"),
     Measure("log-ins", "auth", "count(*)", "count"),
 )
@@ -37,5 +41,6 @@ def parts(investigation: Investigation) -> list[Part]:
     if not any(lens.has(table) for table in _PEERS):
         return [sentence(not_recorded("connections", "tcp", "dns"))]
     keys = {table: (column,) for table, column in _PEERS.items() if lens.has(table)}
-    made = rank(lens, view, MEASURES, keys, {0: Col("peer", "code")}, "Nobody was talked to in this window.")
+    made = rank(lens, view, MEASURES, keys, {0: Col("peer", "code")}, "Nobody was talked to in this window.",
+                only_recorded(lens, "peers", list(keys), "tcp"))
     return [Part(Words(made.table), [Filter("peer", key[0]) for key in made.keys])]

@@ -36,7 +36,8 @@ def parts(investigation: Investigation) -> list[Part]:
     info = process_tree.info(seen.get("fork"), seen.get("exec"), seen.get("exit"), seen.get("processes"),
                              window=view.window, most=MOST_BOXES)
     if not info.processes:
-        return [sentence("No process that the filters leave started or ended in this window.")]
+        return [sentence("No process started or ended in this window"
+                         + (", of those that the filters leave." if view.filters else "."))]
     picks = [Filter("process", p.command, p.node, p.tgid, p.identity_ns) for p in info.processes]
     return [Part(process_tree.lanes(info), picks)]
 
