@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from . import places
 from .display.words import Col, Table, Words
 from .errors import BadUsage
-from .probes import SETS, all_probes, expand, get_probe
+from .probes import SETS, all_probes, broken_probes, expand, get_probe
 from .probes.cost import load_cost
-from .scenarios import all_scenarios, get_scenario
+from .scenarios import all_scenarios, broken_scenarios, get_scenario
 from .tables import frame_tables, own_tables
 
 if TYPE_CHECKING:
@@ -139,6 +139,12 @@ def _scenario_table(names: Iterable[str] = ()) -> pd.DataFrame:
 
 #: Everything that can be judged.
 scenarios = Shelf(all_scenarios, get_scenario, _scenario_table)
+
+
+def broken() -> Iterator[tuple[str, str]]:
+    """Each probe and scenario that is found and can't be read, and why, with file and line."""
+    yield from ((f"probe {name}", why) for name, why in broken_probes().items())
+    yield from ((f"scenario {name}", scenario.broken) for name, scenario in broken_scenarios().items())
 
 
 def reference() -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import BadUsage, BadVerdict
 from .replay import replay
 from .report import verdicts_in_page
-from .scenarios import get_scenario
+from .scenarios import scenario_to_judge
 from .verdict import check_digest
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _of(path: Path, name: str, body: dict[str, Any], found: list[dict[str, Any]]
 
 def _scenario_of(body: dict[str, Any]) -> str | None:
     try:
-        return get_scenario(str(body.get("scenario"))).name
+        return scenario_to_judge(str(body.get("scenario"))).name
     except BadUsage:
         return None
 

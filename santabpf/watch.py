@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .record import record
 from .recording import open as open_recording
-from .scenarios import all_scenarios, get_scenario
+from .scenarios import all_scenarios, broken_scenarios, get_scenario
 
 if TYPE_CHECKING:
     from .recording import Recording, Writer
@@ -44,10 +44,13 @@ def watch(
               standard input and SANTABPF_NODE, _SCENARIO, _ALARM and _STATE in its environment; it is not waited for
     options   as for record()
 
+    A scenario that fails while it is judged costs its own verdict only, which says why; so does one that can't be read,
+    unless it was named: then nobody knows what to record for it, and that is an error.
+
     Returns: the recording and what a replay of it gives. Raises: as record().
     """
     names = list(scenarios) or list(all_scenarios())
-    chosen = [get_scenario(name).name for name in names]
+    chosen = [get_scenario(name).name for name in names] + ([] if scenarios else list(broken_scenarios()))
     over = stop or threading.Event()
     with _Watcher(chosen, on_alarm, on_second, command, over) as watcher:
         recording = record(

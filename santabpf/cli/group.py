@@ -11,7 +11,7 @@ import click
 
 from .. import __version__
 from ..errors import BadUsage, SantaError
-from .shared import die
+from .shared import die, plain
 
 
 class Commands(click.Group):
@@ -59,6 +59,10 @@ def cli(folders: tuple[str, ...]) -> None:
         for room in ("probes", "scenarios"):
             for name, folder in replaced(room).items():
                 click.echo(f"santabpf: {room[:-1]} {name} is that of {folder}, not the one that ships", err=True)
+        from ..catalogue import broken
+
+        for what, why in broken():
+            click.echo(plain(f"santabpf: {what} can't be used: {why}"), err=True)
 
 
 def main() -> None:

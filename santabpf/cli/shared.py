@@ -130,9 +130,9 @@ def print_recording(recording: Recording) -> None:
 def print_result(result: Result, as_json: bool) -> None:
     if as_json:
         why = [explanation.as_dict() for explanation in result.explanations]
-        show({"verdicts": verdict_json(result.verdicts), "explanations": why})
+        show({"verdicts": verdict_json(result.verdicts), "explanations": why, "notes": list(result.notes)})
     else:
-        click.echo("\n\n".join(with_causes(result, v) for v in result.ranked))
+        click.echo("\n\n".join([*(with_causes(result, v) for v in result.ranked), *map(plain, result.notes)]))
 
 
 def with_causes(result: Result, verdict: Verdict) -> str:

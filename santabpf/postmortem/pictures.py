@@ -13,7 +13,7 @@ from ..charts import receipt as receipt_chart
 from ..charts import signals as signal_chart
 from ..display import Figure, Lanes, Note, Words
 from ..display.words import Paragraph
-from ..scenarios import get_scenario
+from ..scenarios import scenario_to_judge
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,7 +38,7 @@ def about_signals(names: Iterable[str]) -> dict[str, Any]:
     watched: dict[signal_chart.Key, str] = {}
     left_out: set[signal_chart.Key] = set()
     for name in sorted(names):
-        scenario = get_scenario(name)
+        scenario = scenario_to_judge(name)
         for signal in scenario.signals:
             units[name, signal.name], about[name, signal.name] = signal.unit, signal.description
         for alarm in scenario.alarms:

@@ -205,7 +205,10 @@ def not_told(result: Result) -> Words:
         names = list(dict.fromkeys(name_of(verdict, result.verdicts) for verdict, _ in by))
         lead = "" if len(by) == len(result.verdicts) else "; ".join(names) + "."
         blocks.append(backed(by[0][0], text, by[0][1].evidence, lead=lead))
+    blocks += [Note(note) for note in result.notes]
     nothing = "Nothing that was asked remained open: all tables were there, and no loss could turn an answer."
+    if any(verdict.state == "cannot_tell" for verdict in result.verdicts):
+        nothing = "Besides the verdicts above that can't tell, nothing that was asked remained open."
     return Words(*(blocks or [Note(nothing)]))
 
 

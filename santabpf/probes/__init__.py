@@ -276,17 +276,31 @@ def _check_map(table: Table, fields: Fields) -> None:
 
 
 def all_probes() -> dict[str, Probe]:
-    """Every probe folder that is found (see places.py), by name. Raises BadScenario where one is broken."""
-    return _load_all(places.key())
+    """Every probe folder that is found (see places.py), by name, but for those that can't be read."""
+    return _load_all(places.key())[0]
+
+
+def broken_probes() -> dict[str, str]:
+    """Of each probe that is found and can't be read, why."""
+    return _load_all(places.key())[1]
 
 
 @cache
-def _load_all(key: str) -> dict[str, Probe]:
-    return {name: load_probe(folder) for name, folder in places.found("probes").items()}
+def _load_all(key: str) -> tuple[dict[str, Probe], dict[str, str]]:
+    whole: dict[str, Probe] = {}
+    broken: dict[str, str] = {}
+    for name, folder in places.found("probes").items():
+        try:
+            whole[name] = load_probe(folder)
+        except BadScenario as exc:
+            broken[name] = str(exc)
+    return whole, broken
 
 
 def get_probe(name: str) -> Probe:
-    """The probe of that name. Raises BadUsage with the nearest name."""
+    """The probe of that name. Raises BadUsage with the nearest name, BadScenario where it is broken."""
+    if name in broken_probes():
+        raise BadScenario(broken_probes()[name])
     try:
         return all_probes()[name]
     except KeyError:

@@ -51,7 +51,8 @@ def replay(
     scenarios  names or Scenario values; by default those the recording was made for and all whose tables it has
 
     Returns: verdicts (one for each scenario and node), alarms, signals; of the same recording the same, byte for byte.
-    Raises: BadUsage (unknown scenario), BadScenario, QueryFailed, RecordingError.
+    A scenario that is broken (it can't be read, its SQL fails or never ends, its words ask for what is not there) costs
+    its own verdict only: cannot_tell, with file and line. Raises: BadUsage (unknown scenario), RecordingError.
     """
     recording = open_recording(recording) if isinstance(recording, str | Path) else recording
     if not recording.nodes:
@@ -62,8 +63,11 @@ def replay(
     check_bytes(recording)  # what the verdict's digest says of its inputs must be true of them
     try:
         with Evaluator(recording, chosen, limits=limits) as evaluator:
-            return evaluator.finish()
+            result, failed = evaluator.finish(), bool(evaluator.broken)
     except QueryFailed as exc:
         if problems := verify(recording.path):
-            raise RecordingError(problems[0]) from exc  # not the query is broken, but what it reads
+            raise RecordingError(problems[0]) from exc
         raise
+    if failed and (problems := verify(recording.path)):
+        raise RecordingError(problems[0])  # not the scenario is broken, but what it reads
+    return result

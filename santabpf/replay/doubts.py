@@ -96,6 +96,17 @@ def _no_cpus(judge: Judge, evidence: tuple[str, ...]) -> list[Reason]:
     ]
 
 
+def broken(judge: Judge, why: str) -> Reason:
+    """The scenario itself failed; whatever else was recorded, the others stand."""
+    evidence = coverage(judge)
+    step = v.Step(
+        "Mend it at that place; this recording will do: santabpf replay RECORDING --scenario " + judge.scenario.name,
+        "It then gives a verdict of its own.",
+        evidence,
+    )
+    return Reason(f"The scenario {judge.scenario.name} is broken, so it was not judged: {why}.", evidence, step)
+
+
 def short(judge: Judge) -> list[Reason]:
     """Too few seconds were watched to say that nothing happened."""
     need, have = judge.scenario.min_seconds, judge.watched

@@ -17,13 +17,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import cards
-from ..errors import RecordingError
-from ..scenarios import Alarm, Scenario, Signal, all_scenarios, get_scenario, visible
+from ..errors import BadScenario, QueryFailed, RecordingError
+from ..scenarios import Alarm, Scenario, Signal, all_scenarios, broken_scenarios, scenario_to_judge, visible
 from ..units import HOUR, SECOND, format_duration, format_utc, second_of
 from .alarms import RANK, Change, Level, Machine
 from .check import check_tables, known_tables
 from .query import Limits, Query
-from .signals import Coverage, composed, extents, is_per_second, read_coverage, read_signal
+from .signals import Chunk, Coverage, composed, extents, is_per_second, read_coverage, read_signal
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -109,6 +109,7 @@ class Evaluator:
     """Follows a recording. A context manager: it holds a process.
 
     scenarios  names or Scenario values; by default those the recording was made for and all whose tables it has
+    broken     of each scenario that failed so far, why, with file and line; that costs its own verdict and no other
     """
 
     def __init__(
@@ -123,13 +124,17 @@ class Evaluator:
         self.events: list[AlarmEvent] = []  # all so far, in the order in which they were told
         self.watched: dict[str, list[tuple[int, frozenset[str]]]] = defaultdict(list)
         self.tracks: list[Track] | None = None
+        self.broken: dict[str, str] = {}
+        for scenario in self.scenarios:
+            if scenario.broken:
+                self.give_up(scenario, scenario.broken)
 
     # ---------------------------------------------------------------------------------------------------- driving
 
     def advance(self, until_ns: int | None = None) -> list[AlarmEvent]:
         """Evaluate the seconds that are closed and were not evaluated yet (those before until_ns); what alarms did.
 
-        A recording that is still being written is looked at anew first. Raises QueryFailed, RecordingError.
+        A recording that is still being written is looked at anew first. Raises RecordingError.
         """
         if self.recording.state == "recording":
             self.recording.refresh()
@@ -147,13 +152,13 @@ class Evaluator:
         return events
 
     def judge(self) -> Result:
-        """Signals, alarms and verdicts of the seconds evaluated so far. Raises QueryFailed."""
+        """Signals, alarms and verdicts of the seconds evaluated so far."""
         from .result import result
 
         return result(self)
 
     def judge_one(self, name: str) -> tuple[Verdict, ...]:
-        """The verdicts on one scenario, one for each node, of the seconds evaluated so far. Raises QueryFailed."""
+        """The verdicts on one scenario, one for each node, of the seconds evaluated so far."""
         from .result import verdicts
 
         return verdicts(self, [scenario for scenario in self.scenarios if scenario.name == name])
@@ -162,6 +167,10 @@ class Evaluator:
         """Evaluate what is left, and judge."""
         self.advance()
         return self.judge()
+
+    def give_up(self, scenario: Scenario, why: str) -> str:
+        """This scenario can't be judged: it has failed. Returns why, naming no place but its own folder."""
+        return self.broken.setdefault(scenario.name, why.replace(f"{scenario.folder.parent}/", ""))
 
     def close(self) -> None:
         """End the process that runs queries."""
@@ -200,15 +209,23 @@ class Evaluator:
             start += step
 
     def _make_tracks(self) -> list[Track]:
-        tracks = []
+        tracks: list[Track] = []
         for scenario in self.scenarios:
-            for signal in scenario.signals:
-                read = self.query.uses(composed(scenario, signal.query)).tables
-                if not read <= self.query.tables.keys():
-                    check_tables(scenario, signal.query, read, known_tables(scenario))
-                    continue  # a table is missing: the verdict will say so
-                alarms = tuple(a for a in scenario.alarms if a.signal == signal.name)
-                tracks.append(Track(scenario, signal, frozenset(filter(is_per_second, read)), alarms))
+            try:
+                tracks += self._tracks_of(scenario)
+            except (BadScenario, QueryFailed) as exc:
+                self.give_up(scenario, str(exc))
+        return tracks
+
+    def _tracks_of(self, scenario: Scenario) -> list[Track]:
+        tracks = []
+        for signal in scenario.signals:
+            read = self.query.uses(composed(scenario, signal.query)).tables
+            if not read <= self.query.tables.keys():
+                check_tables(scenario, signal.query, read, known_tables(scenario))
+                continue  # a table is missing: the verdict will say so
+            alarms = tuple(a for a in scenario.alarms if a.signal == signal.name)
+            tracks.append(Track(scenario, signal, frozenset(filter(is_per_second, read)), alarms))
         return tracks
 
     def _chunk(self, start: int, end: int) -> list[AlarmEvent]:
@@ -222,9 +239,21 @@ class Evaluator:
                 self.watched[node].append((second, coverage.tables.get((node, second), frozenset())))
         changes: list[tuple[int, int, AlarmEvent]] = []
         for order, track in self._by_lookback(self.tracks):
-            for event in self._follow(track, start, end, nodes, coverage):
-                changes.append((event.at_ns, order, event))
-        return [event for _, _, event in sorted(changes, key=lambda c: (c[0], c[1], c[2].node, c[2].label, c[2].alarm))]
+            if (chunk := self._read(track, start, end)) is not None:
+                for event in self._follow(track, chunk, start, end, nodes, coverage):
+                    changes.append((event.at_ns, order, event))
+        self.tracks = [track for track in self.tracks if track.scenario.name not in self.broken]
+        told = [change for change in changes if change[2].scenario not in self.broken]
+        return [event for _, _, event in sorted(told, key=lambda c: (c[0], c[1], c[2].node, c[2].label, c[2].alarm))]
+
+    def _read(self, track: Track, start: int, end: int) -> Chunk | None:
+        if track.scenario.name in self.broken:
+            return None
+        try:
+            return read_signal(self.query, track.scenario, track.signal, start, end)
+        except QueryFailed as exc:
+            self.give_up(track.scenario, str(exc))
+            return None
 
     def _by_lookback(self, tracks: list[Track]) -> list[tuple[int, Track]]:
         """Those that see the same rows one after the other: views that they share are then made once."""
@@ -232,9 +261,8 @@ class Evaluator:
         return sorted(enumerate(tracks), key=lambda t: (place[id(t[1].scenario)], t[1].signal.lookback_ns))
 
     def _follow(
-        self, track: Track, start: int, end: int, nodes: Sequence[str], coverage: Coverage
+        self, track: Track, chunk: Chunk, start: int, end: int, nodes: Sequence[str], coverage: Coverage
     ) -> Iterator[AlarmEvent]:
-        chunk = read_signal(self.query, track.scenario, track.signal, start, end)
         track.labelled = chunk.is_labelled
         look_back = max((a.over_s for a in track.alarms), default=1)
         for second in range(start, end, SECOND):
@@ -316,11 +344,11 @@ def event_of(track: Track, alarm: Alarm, node: str, label: str, change: Change) 
 def choose(recording: Recording, scenarios: Iterable[str | Scenario] | None) -> list[Scenario]:
     """The scenarios asked for; else those that the recording names, and all whose tables it has (all, if that is none).
 
-    Raises BadUsage for an unknown name.
+    Those of one's own that can't be read are among the latter. Raises BadUsage for an unknown name.
     """
     if scenarios is not None:
-        return [get_scenario(s) if isinstance(s, str) else s for s in scenarios]
+        return [scenario_to_judge(s) if isinstance(s, str) else s for s in scenarios]
     known = all_scenarios()
     named = set(recording.info.get("scenarios") or ())
     fitting = [s for s in known.values() if s.name in named or set(s.tables) <= set(recording.tables)]
-    return fitting or list(known.values())
+    return [*(fitting or known.values()), *broken_scenarios().values()]

@@ -7,11 +7,11 @@ verdict; holds a cause to be one that began after what it would explain, or was 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..scenarios import NoRow, Scenario
+from ..errors import BadScenario
+from ..scenarios import Explains, NoRow, Scenario
 from ..units import SECOND
 from ..verdict import Detected, Verdict
 
@@ -34,8 +34,10 @@ class Explanation:
         return {**asdict(self), "evidence": list(self.evidence)}
 
 
-def explanations(verdicts: Sequence[Verdict], scenarios: Iterable[Scenario]) -> tuple[Explanation, ...]:
-    """All that the rules say of those that fired. Raises BadScenario where a rule asks for what is not there."""
+def explanations(
+    verdicts: Sequence[Verdict], scenarios: Iterable[Scenario], notes: list[str] | None = None
+) -> tuple[Explanation, ...]:
+    """All that the rules say of those that fired. A rule that is broken says nothing, and a note says so."""
     rules = {scenario.name: scenario.explains for scenario in scenarios}
     fired = [(v, v.detected) for v in verdicts if v.state == "fired" and v.detected is not None]
     fired.sort(key=lambda pair: (pair[1].onset_ns or 0, pair[0].scenario, pair[0].node))
@@ -45,12 +47,23 @@ def explanations(verdicts: Sequence[Verdict], scenarios: Iterable[Scenario]) -> 
             for symptom, seen in fired:
                 if symptom.scenario != rule.scenario or symptom.node != cause.node or not _could(begun, seen):
                     continue
-                values = _values(cause, symptom, seen)
-                if rule.when.is_true(values) and not _leads(found, symptom.node, symptom.scenario, cause.scenario):
-                    with suppress(NoRow):  # then the evidence does not tell
-                        text = rule.text.render(values)
-                        found.append(Explanation(cause.scenario, symptom.scenario, cause.node, text, rule.evidence))
+                try:
+                    text = _told(rule, _values(cause, symptom, seen))
+                except BadScenario as exc:
+                    if notes is not None:
+                        notes.append(f"Whether {cause.scenario} explains {symptom.scenario} can't be told: {exc}")
+                    continue
+                if text and not _leads(found, symptom.node, symptom.scenario, cause.scenario):
+                    found.append(Explanation(cause.scenario, symptom.scenario, cause.node, text, rule.evidence))
     return tuple(found)
+
+
+def _told(rule: Explains, values: dict[str, Any]) -> str:
+    """The rule's words where it holds; '' where it does not, or where the evidence does not tell."""
+    try:
+        return rule.text.render(values) if rule.when.is_true(values) else ""
+    except NoRow:
+        return ""
 
 
 def _could(cause: Detected, symptom: Detected) -> bool:

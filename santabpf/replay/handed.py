@@ -43,6 +43,7 @@ def hand_over(
         "signals": result.signal_rows,
         "explanations": [explanation.as_dict() for explanation in result.explanations],
         "events": [event.as_dict() for event in result.events],
+        "notes": result.notes,
     }
     (folder / f"{key}.json").write_text(json.dumps(body), encoding="utf-8")
     return {ENVIRONMENT: str(folder)}
@@ -59,9 +60,10 @@ def handed_over(recording: Recording, scenarios: Iterable[str | Scenario] | None
         verdicts = tuple(_revived(Verdict, check_digest(text)) for text in body["verdicts"])
         why = tuple(_revived(Explanation, e) for e in body["explanations"])
         events = tuple(_revived(AlarmEvent, e) for e in body["events"])
+        notes = tuple(body["notes"])
     except (OSError, ValueError, KeyError, TypeError, BadVerdict):
         return None
-    return Result(verdicts, tuple(map(tuple, body["alarms"])), tuple(map(tuple, body["signals"])), why, events)
+    return Result(verdicts, tuple(map(tuple, body["alarms"])), tuple(map(tuple, body["signals"])), why, events, notes)
 
 
 def _key(recording: Recording, scenarios: list[str | Scenario] | None) -> str:

@@ -18,12 +18,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from .. import verdict as v
+from ..errors import BadScenario, QueryFailed
 from ..scenarios import Alarm, Scenario
 from ..units import SECOND
 from . import doubts, telling
 from .alarms import RANK, Incident, Machine
 from .loss import Lost, could_differ, highest
-from .sql import Composed, Text
+from .sql import Composed, Text, where
 from .words import format_value, nearness
 
 if TYPE_CHECKING:
@@ -58,7 +59,19 @@ class Judge:
         self.end = evaluator.next or evaluator.recording.window[1]
 
     def verdict(self) -> v.Verdict:
-        """See the module's text."""
+        """See the module's text. A scenario that fails, on its way or here, can't tell."""
+        if why := self.evaluator.broken.get(self.scenario.name):
+            return self._broken(why)
+        try:
+            return self._judged()
+        except (BadScenario, QueryFailed) as exc:
+            return self._broken(self.evaluator.give_up(self.scenario, str(exc)))
+
+    def _broken(self, why: str) -> v.Verdict:
+        self.evidence = {}
+        return self._verdict("cannot_tell", None, [doubts.broken(self, why)])
+
+    def _judged(self) -> v.Verdict:
         absent = doubts.missing(self)
         if absent:
             return self._verdict("cannot_tell", None, absent)
@@ -70,7 +83,8 @@ class Judge:
         return self._verdict("cannot_tell" if reasons else "quiet", hits[0] if hits else None, reasons)
 
     def _verdict(self, state: v.State, hit: Hit | None, reasons: list[doubts.Reason]) -> v.Verdict:
-        unknown, limits = doubts.always(self), doubts.limits(self)
+        is_broken = self.scenario.name in self.evaluator.broken  # then nothing is known of what it would have looked at
+        unknown, limits = ([], []) if is_broken else (doubts.always(self), doubts.limits(self))
         told = telling.nothing() if hit is None else telling.tell(self, hit, state, unknown)
         return v.Verdict(
             self.scenario.name,
@@ -192,7 +206,10 @@ class Judge:
             query, {**params, **hidden}, optional=self.scenario.optional, keep=v.KEEP_ROWS
         )
         columns = tuple(rows.schema.names)
-        cells = tuple(tuple(_cell(row[c]) for c in columns) for row in rows.to_pylist())
+        try:
+            cells = tuple(tuple(_cell(row[c]) for c in columns) for row in rows.to_pylist())
+        except (ValueError, OverflowError) as exc:  # a date of the year 290000, say
+            raise QueryFailed(f"{where(query)}its rows hold what can't be shown: {exc}") from exc
         used = {key: value for key, value in params.items() if f"${key}" in query.sql}
         self.evidence[name] = v.Evidence(name, title, query.sql, used, columns, cells, total)
         return [dict(zip(columns, row, strict=True)) for row in cells]

@@ -185,10 +185,10 @@ class Query:
         if head["kind"] == "memory":
             self.close()  # what it took it may not give back
             raise QueryFailed(
-                f"{_where(query)}the query took more memory than it may ({format_bytes(self.limits.memory_bytes)})"
+                f"{s.where(query)}the query took more memory than it may ({format_bytes(self.limits.memory_bytes)})"
             )
         if head["kind"] == "refused":
-            raise QueryFailed(f"{_where(query)}refused: {message.splitlines()[0].removeprefix('Permission Error: ')}")
+            raise QueryFailed(f"{s.where(query)}refused: {message.splitlines()[0].removeprefix('Permission Error: ')}")
         failed = query.shared.get(str(head["in"])) or query.rest or query
         raise QueryFailed(s.explain(message, failed, self.tables))
 
@@ -203,19 +203,19 @@ class Query:
             text_bytes, rows_bytes = HEADER.unpack(self._read(child, HEADER.size, deadline))
             if rows_bytes > self.limits.answer_bytes:
                 raise QueryFailed(
-                    f"{_where(query)}the answer is {format_bytes(rows_bytes)} long, more than the "
+                    f"{s.where(query)}the answer is {format_bytes(rows_bytes)} long, more than the "
                     f"{format_bytes(self.limits.answer_bytes)} allowed"
                 )
             return json.loads(self._read(child, text_bytes, deadline)), self._read(child, rows_bytes, deadline)
         except TimeoutError:
             self.close()
             raise QueryFailed(
-                f"{_where(query)}the query took longer than {self.limits.seconds:g} s and was stopped"
+                f"{s.where(query)}the query took longer than {self.limits.seconds:g} s and was stopped"
             ) from None
         except (EOFError, BrokenPipeError):
             self.close()
             raise QueryFailed(
-                f"{_where(query)}the query ended its process; most likely it took more memory than it may "
+                f"{s.where(query)}the query ended its process; most likely it took more memory than it may "
                 f"({format_bytes(self.limits.memory_bytes)})"
             ) from None
         except BaseException:
@@ -285,11 +285,6 @@ def _key(name: str, view: s.Composed, params: dict[str, Any], tables: dict[str, 
     seen = {table: rows for table, rows in tables.items() if _names(view.sql, table)}
     used = {key: value for key, value in params.items() if f"${key}" in view.sql}
     return hashlib.sha256(json.dumps([name, view.sql, seen, used], sort_keys=True).encode()).hexdigest()
-
-
-def _where(query: s.Composed) -> str:
-    source, _ = query.lines[-1]
-    return "" if source.path is None else f"{source.path}:{source.line}: {source.key}: "
 
 
 def run(

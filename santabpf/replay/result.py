@@ -37,6 +37,8 @@ class Result:
     explanations: tuple[Explanation, ...] = ()
     #: each time that an alarm began, grew, eased or ended, in the order in which `watch` would have told of it
     events: tuple[AlarmEvent, ...] = ()
+    #: what is wrong with `explains` rules: sentences; no verdict depends on them
+    notes: tuple[str, ...] = ()
 
     def explained(self, verdict: Verdict) -> tuple[Explanation, ...]:
         """What brought this verdict's trouble about, as far as other verdicts tell."""
@@ -110,6 +112,8 @@ def result(evaluator: Evaluator) -> Result:
     judged = verdicts(evaluator, evaluator.scenarios)
     alarms, signals = [], []
     for track in evaluator.tracks or ():
+        if track.scenario.name in evaluator.broken:
+            continue
         name, signal = track.scenario.name, track.signal
         for (node, label), series in sorted([*track.series.items(), *track.idle.items()]):
             signals += [
@@ -133,6 +137,8 @@ def result(evaluator: Evaluator) -> Result:
                     )
                     for i in machine.incidents
                 ]
-    why = explanations(judged, evaluator.scenarios)
+    notes: list[str] = []
+    why = explanations(judged, evaluator.scenarios, notes)
     rows = tuple(sorted(alarms, key=lambda a: (a[0], a[7], a[1:5])))
-    return Result(judged, rows, tuple(signals), why, tuple(evaluator.events))
+    events = tuple(event for event in evaluator.events if event.scenario not in evaluator.broken)
+    return Result(judged, rows, tuple(signals), why, events, tuple(notes))

@@ -73,6 +73,10 @@ def read_signal(query: Query, scenario: Scenario, signal: Signal, start: int, en
     for name in ("second", "node", "value"):
         if name not in rows.schema.names:
             raise QueryFailed(f"{where}gives no column {name!r}")
+    for name, wanted in (("second", ("int", "uint")), ("value", ("int", "uint", "float", "double", "decimal", "bool"))):
+        kind = str(rows[name].type)
+        if rows.num_rows and not kind.startswith((*wanted, "null")):
+            raise QueryFailed(f"{where}gives as {name} a {kind}, which is no number")
     labels = rows["label"].to_pylist() if is_labelled else [""] * rows.num_rows
     values: dict[int, dict[str, dict[str, float | None]]] = defaultdict(lambda: defaultdict(dict))
     for second, node, label, value in zip(

@@ -320,6 +320,12 @@ def _walk(value: Any) -> Iterator[Mapping[str, Any]]:
 # ------------------------------------------------------------------------------------------------------- errors
 
 
+def where(query: Composed) -> str:
+    """file:line: key: of a scenario's query, to begin a message with; '' for one that stands in no file."""
+    source, _ = query.lines[-1]
+    return "" if source.path is None else f"{source.path}:{source.line}: {source.key}: "
+
+
 def explain(message: str, query: Composed, tables: Mapping[str, Iterable[str]]) -> str:
     """DuckDB's error in one sentence, with file and line of scenario.yaml and the nearest name where one is wrong."""
     first = message.split("\n\n")[0].strip().split("\n")[0]

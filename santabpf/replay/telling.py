@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import verdict as v
+from ..errors import BadScenario
 from ..scenarios import NoRow, Sentence, Template
 from ..units import SECOND, format_duration, format_utc
 from . import doubts
@@ -200,8 +201,11 @@ def _timeline(judge: Judge, pen: _Pen) -> tuple[v.Moment, ...]:
             moments.append(v.Moment(i.to_ns, f"{of}: over.", on))
     for moment in judge.scenario.words.timeline:
         for row in pen.values[moment.evidence]:
+            at = row.get(moment.at)
+            if not isinstance(at, int):
+                raise BadScenario(f"{moment.text.where}: {moment.evidence} gives no moment as {moment.at}, but {at!r}")
             if text := pen.write(moment.text, (moment.evidence,), row=row):
-                moments.append(v.Moment(int(row[moment.at]), text, (moment.evidence,)))
+                moments.append(v.Moment(at, text, (moment.evidence,)))
     return tuple(sorted(moments, key=lambda m: (m.ts_ns, m.text)))
 
 

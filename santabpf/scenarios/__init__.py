@@ -15,8 +15,8 @@ from functools import cache
 from pathlib import Path
 
 from .. import places
-from ..errors import BadUsage, nearest
-from .load import FILE, load_scenario
+from ..errors import BadScenario, BadUsage, nearest
+from .load import FILE, load_scenario, stand_in
 from .model import (
     Alarm,
     Cause,
@@ -51,30 +51,55 @@ __all__ = [
     "Template",
     "Threshold",
     "all_scenarios",
+    "broken_scenarios",
     "count",
     "get_scenario",
     "load_scenario",
+    "scenario_to_judge",
     "visible",
 ]
 
 
 def all_scenarios() -> dict[str, Scenario]:
-    """Every scenario that is found (see places.py), by name. Raises BadScenario where one is broken."""
-    return _load_all(places.key())
+    """Every scenario that is found (see places.py), by name, but for those that can't be read."""
+    return {name: scenario for name, scenario in _load_all(places.key()).items() if not scenario.broken}
+
+
+def broken_scenarios() -> dict[str, Scenario]:
+    """What stands for each scenario that is found and can't be read: `broken` says why."""
+    return {name: scenario for name, scenario in _load_all(places.key()).items() if scenario.broken}
 
 
 @cache
 def _load_all(key: str) -> dict[str, Scenario]:
-    return {name: load_scenario(folder) for name, folder in places.found("scenarios").items()}
+    return {name: _load(folder) for name, folder in places.found("scenarios").items()}
 
 
-def get_scenario(name: str) -> Scenario:
-    """The scenario of that name; a path (with a slash) to a folder works too. Raises BadUsage with the nearest name."""
+def _load(folder: Path) -> Scenario:
+    try:
+        return load_scenario(folder)
+    except BadScenario as exc:
+        return stand_in(folder, str(exc))
+
+
+def scenario_to_judge(name: str) -> Scenario:
+    """As get_scenario, but what stands for it where it is broken: that costs its own verdict and no other."""
     if "/" in name:
         if not (Path(name) / FILE).is_file():
             raise BadUsage(f"{name}: there is no {FILE} in this folder")
-        return load_scenario(name)
-    try:
-        return all_scenarios()[name]
-    except KeyError:
-        raise BadUsage(f"there is no scenario {name!r}; {nearest(name, all_scenarios())}") from None
+        return _load(Path(name))
+    found = _load_all(places.key())
+    if name not in found:
+        raise BadUsage(f"there is no scenario {name!r}; {nearest(name, found)}")
+    return found[name]
+
+
+def get_scenario(name: str) -> Scenario:
+    """The scenario of that name; a path (with a slash) to a folder works too.
+
+    Raises BadUsage with the nearest name, BadScenario where it is broken.
+    """
+    scenario = scenario_to_judge(name)
+    if scenario.broken:
+        raise BadScenario(scenario.broken)
+    return scenario

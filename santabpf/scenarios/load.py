@@ -34,6 +34,17 @@ def load_scenario(folder: str | Path, **params: int | float) -> m.Scenario:
     return _Loader(path, params).scenario()
 
 
+def stand_in(folder: Path, why: str) -> m.Scenario:
+    """What stands for a folder that can't be read as a scenario: its name, and why."""
+    words = m.Words((), (), {}, (), (), (), (), (), (), ())
+    path = folder / FILE
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    name, none = folder.name, ()
+    return m.Scenario(
+        name, name, why, folder, none, none, none, none, 0, none, {}, none, none, none, words, none, sha256, broken=why
+    )
+
+
 class _Loader:
     def __init__(self, path: Path, changed: Mapping[str, int | float]) -> None:
         self.path, self.changed = path, dict(changed)

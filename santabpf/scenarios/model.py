@@ -221,6 +221,7 @@ class Scenario:
     explains: tuple[Explains, ...]
     sha256: str  # of scenario.yaml and of the parameters that were changed
     changed: dict[str, int | float] = field(default_factory=dict)
+    broken: str = ""  # why its folder could not be read, with file and line; all else is then empty
 
     @property
     def path(self) -> Path:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,11 +167,22 @@ def _finalize(value: Any) -> str:
     return "?" if value is None else visible(str(value))
 
 
+def _strict(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that complains of what is not there by its name, and not of its type."""
+
+    def filled_in(value: Any, *args: Any) -> Any:
+        if isinstance(value, jinja2.Undefined):
+            str(value)  # raises
+        return rule(value, *args)
+
+    return filled_in
+
+
 def _environment() -> _Environment:
     env = _Environment(undefined=jinja2.StrictUndefined, autoescape=False, finalize=_finalize)
     env.globals.clear()
     env.filters.clear()
-    env.filters.update(FILTERS)
+    env.filters.update({name: _strict(rule) for name, rule in FILTERS.items()})
     env.tests.clear()
     return env
 

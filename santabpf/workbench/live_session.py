@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..check import CheckResult, check
 from ..errors import BadUsage, SantaError
 from ..recording import Recording
-from ..scenarios import all_scenarios, get_scenario
+from ..scenarios import all_scenarios, broken_scenarios, get_scenario, scenario_to_judge
 from ..units import SECOND, format_duration, parse_duration
 from ..watch import watch
 from .board import Light, lights
@@ -202,7 +202,7 @@ class LiveSession:
                   f"{self.node} can't be recorded: {'; '.join(missing)}.")  # fmt: skip
 
     def _record(self) -> None:
-        chosen = [get_scenario(name) for name in self.scenarios or all_scenarios()]
+        chosen = [scenario_to_judge(name) for name in self.scenarios or (*all_scenarios(), *broken_scenarios())]
         duration = self.duration or None
         with self._lock:
             self.recording = self.result = None
@@ -225,7 +225,7 @@ class LiveSession:
         made: list[Path] = []
         try:
             recording, result = watch(
-                self.node, [s.name for s in chosen], duration, out=self.out, into=self._place(), on_alarm=tell,
+                self.node, self.scenarios, duration, out=self.out, into=self._place(), on_alarm=tell,
                 on_second=see, on_start=made.append, stop=stop, progress=False, **self.ssh,
             )  # fmt: skip
         except SantaError as exc:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..scenarios import get_scenario
+from ..scenarios import scenario_to_judge
 from ..units import SECOND
 from .board import Watched, unseen
 from .history import History, Key
@@ -179,7 +179,7 @@ class Meter:
     def table(self, scenarios: Iterable[str] | None = None) -> pd.DataFrame:
         """The history of the signals that alarms of these scenarios look at; by default of those that matter most."""
         chosen = list(scenarios) if scenarios is not None else self._matter()
-        wanted = {(name, alarm.signal) for name in chosen for alarm in get_scenario(name).alarms}
+        wanted = {(name, alarm.signal) for name in chosen for alarm in scenario_to_judge(name).alarms}
         return self._history.table(wanted)
 
     def _matter(self) -> list[str]:

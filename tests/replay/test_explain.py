@@ -92,3 +92,12 @@ def test_causes_are_read_first_then_what_they_explain_then_the_rest(fired: Verdi
     assert [v.scenario for v in result.ranked] == ["z_cause", "a_symptom", "b", "a"]
     assert [e.cause for e in result.explained(symptom)] == ["z_cause"]
     assert result.explained(cause) == ()
+
+
+def test_a_rule_that_is_broken_says_nothing_and_is_told(fired: Verdict) -> None:
+    a, b = verdict(fired, "loop"), verdict(fired, "busy", onset_s=1)
+    notes: list[str] = []
+    assert explanations([a, b], [scenario("loop", "busy", when="totals[0].jbos > 1"), scenario("busy")], notes) == ()
+    (note,) = notes
+    assert note.startswith("Whether loop explains busy can't be told: scenario.yaml:1: explains.if: ")
+    assert "did you mean 'jobs'?" in note

@@ -1,0 +1,150 @@
+"""A scenario that is broken costs its own verdict, which says where and why, and no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from santabpf import places
+from santabpf.errors import BadScenario
+from santabpf.recording import Recording
+from santabpf.replay import Evaluator, Limits, replay
+from santabpf.scenarios import all_scenarios, get_scenario, load_scenario, scenario_to_judge
+from santabpf.verify import verify
+
+ROOT = Path(__file__).parents[2]
+GOOD = (ROOT / "tests" / "verdict" / "golden" / "short_loop" / "scenario.yaml").read_text()
+ENDLESS = "SELECT count(*) AS jobs FROM range(9999999999) a, range(9999999999) b ORDER BY ALL"
+
+#: what is wrong -> what stands instead of what, what the verdict must say, and can it be loaded at all
+CASES = {
+    "no YAML": ("title:", "title: [", r"short_loop/scenario\.yaml:\d+: ", False),
+    "unknown key": ("min_seconds:", "min_secs: 3\nmin_seconds:", r"min_secs: unknown key", False),
+    "bad template": ("{{ commands[0].jobs", "{{ commands.append(1)", r"verdict.*call can't be used", False),
+    "reaches out": ("{{ commands[0].jobs", "{{ commands.__class__", r"verdict.*can't be reached", False),
+    "unknown table": ("AS value FROM exit", "AS value FROM exti", r"no table 'exti'; did you mean 'exit'", True),
+    "unknown column": ("count(*) AS value", "max(cpu_nss) AS value", r"'cpu_nss'; did you mean 'cpu_ns'", True),
+    "unknown column of evidence": ("sum(cpu_ns) AS B", "sum(cpu_nss) AS B", r"evidence\.commands.*mean 'cpu_ns'", True),
+    "unknown value": ("{{ commands[0].jobs", "{{ commands[0].jbos", r"verdict.*did you mean 'jobs'\?", True),
+    "reads a file": ("FROM exit GROUP", "FROM read_text('/etc/passwd') GROUP", r"signals\.\w+\.sql: ", True),
+    "fails at run time": ("count(*) AS value", "CAST(min(comm) AS INT) AS value", r"signals.*Could not convert", True),
+    "value is no number": ("count(*) AS value", "min(comm) AS value", r"gives as value a string, which is no", True),
+}  # fmt: skip
+
+
+def made(folder: Path, old: str, new: str) -> Path:
+    assert old in GOOD
+    path = folder / "scenarios" / "short_loop"
+    path.mkdir(parents=True)
+    (path / "scenario.yaml").write_text(GOOD.replace(old, new, 1))
+    return path
+
+
+@pytest.fixture
+def other() -> str:
+    return "short_lived_jobs"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_cannot_tell_with_file_line_and_reason_and_the_others_stand(
+    name: str, recording: Recording, tmp_path: Path, other: str
+) -> None:
+    old, new, says, loads = CASES[name]
+    path = made(tmp_path, old, new)
+    alone = replay(recording, [other])
+    result = replay(recording, [f"{path}/", other])
+    broken, whole = result.verdicts
+    assert (broken.scenario, broken.state) == ("short_loop", "cannot_tell")
+    assert re.search(says, broken.summary[0].text), broken.summary[0].text
+    assert re.search(r"short_loop/scenario\.yaml:\d+: ", broken.summary[0].text)
+    assert str(tmp_path) not in broken.to_json()
+    assert {e.name for e in broken.evidence} >= {*broken.summary[0].evidence} != set()
+    assert whole == alone.verdicts[0]
+    assert result.events == alone.events
+    assert {row[0] for row in result.signal_rows} == {other}
+    assert bool(scenario_to_judge(f"{path}/").broken) != loads
+
+
+@pytest.mark.parametrize("where", ["signals", "evidence"])
+def test_a_query_that_never_ends_costs_its_own_verdict(
+    where: str, recording: Recording, tmp_path: Path, other: str
+) -> None:
+    scenario = load_scenario(made(tmp_path, "title:", "title:"))
+    if where == "signals":
+        query = replace(scenario.signals[0].query, sql=ENDLESS)
+        broken = replace(scenario, signals=(replace(scenario.signals[0], query=query), *scenario.signals[1:]))
+    else:
+        query = replace(scenario.evidence[0].query, sql=ENDLESS)
+        broken = replace(scenario, evidence=(replace(scenario.evidence[0], query=query), *scenario.evidence[1:]))
+    first, second = replay(recording, [broken, other], limits=Limits(seconds=3)).verdicts
+    assert (first.state, second.state) == ("cannot_tell", "fired")
+    assert re.search(rf"scenario\.yaml:\d+: {where}\.\w+\.sql: the query took longer than 3 s", first.summary[0].text)
+
+
+def test_while_it_is_watched_the_others_go_on_to_be_judged(recording: Recording, tmp_path: Path, other: str) -> None:
+    path = made(tmp_path, "count(*) AS value", "max(lifetme_ns) AS value")
+    told = []
+    with Evaluator(recording, [load_scenario(path), other]) as evaluator:
+        for second in range(*recording.window, 1_000_000_000):
+            told += evaluator.advance(second)
+        (verdict,) = evaluator.judge_one("short_loop")
+        assert (verdict.state, verdict.detected) == ("cannot_tell", None)
+        assert evaluator.finish().verdicts[1].state == "fired"
+    assert {event.scenario for event in told} == {other}
+
+
+def test_its_verdict_can_be_derived_again(
+    recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, "title:", "title: [")
+    monkeypatch.setenv(places.ENVIRONMENT, str(tmp_path))
+    (verdict,) = replay(recording, ["short_loop"]).verdicts
+    (tmp_path / "verdict.json").write_text(verdict.to_json())
+    assert [checked.holds for checked in verify(tmp_path / "verdict.json", recording)] == [True]
+
+
+def test_it_is_no_scenario_that_can_be_recorded_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path, "title:", "title: [")
+    monkeypatch.setenv(places.ENVIRONMENT, str(tmp_path))
+    assert "short_loop" not in all_scenarios()
+    with pytest.raises(BadScenario, match=r"short_loop/scenario\.yaml:\d+: "):
+        get_scenario("short_loop")
+
+
+def test_a_broken_probe_costs_only_the_scenarios_that_need_it(
+    recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    made(tmp_path, "needs: [exit, fork]", "needs: [exit, fork, frost]")
+    (tmp_path / "probes" / "frost").mkdir(parents=True)
+    (tmp_path / "probes" / "frost" / "probe.yaml").write_text("name: frost\nsumary: x\n")
+    monkeypatch.setenv(places.ENVIRONMENT, str(tmp_path))
+    first, second = replay(recording, ["short_loop", other]).verdicts
+    assert (first.state, second.state) == ("cannot_tell", "fired")
+    assert "frost/probe.yaml:2: sumary: is unknown; did you mean 'summary'?" in first.summary[0].text
+
+
+def santabpf(*args: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "santabpf", *map(str, args)], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def test_the_command_line_tells_all_verdicts_and_exits_by_them(recording: Recording, tmp_path: Path) -> None:
+    path = made(tmp_path, "title:", "title: [")
+    quiet = santabpf("--path", tmp_path, "replay", ROOT / "recordings" / "quiet_idle", "--json")
+    states = {v["scenario"]: v["state"] for v in json.loads(quiet.stdout)["verdicts"]}
+    assert (quiet.returncode, states.pop("short_loop"), set(states.values())) == (4, "cannot_tell", {"quiet"})
+    fired = santabpf("--path", tmp_path, "replay", recording.path)
+    assert fired.returncode == 3
+    assert re.search(r"^FIRED: .*^CANNOT TELL: short_loop .*short_loop/scenario\.yaml:\d+", fired.stdout, re.M | re.S)
+    for done in (quiet, fired):
+        assert f"santabpf: scenario short_loop can't be used: {path}/scenario.yaml:" in done.stderr
+        assert "Traceback" not in done.stderr
