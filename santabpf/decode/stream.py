@@ -4,7 +4,8 @@ Nothing that a node sends makes it raise. A frame that breaks the contract ends 
 a row of gaps says why, and nothing is guessed.
 
 Rows of rings are kept until their second closes, or until there are many, so that batches are large. A second's rows
-leave before its coverage, and closed_until_ns moves only when they have.
+leave before its coverage, and closed_until_ns moves only when they have. Seconds close at ticks only, since the paths of
+the cgroups that rows name come before each tick.
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ class Decoder:
             self._take_mappings(frame)
         else:
             self._data(frame, self._coverage)
-        if self._coverage is not None and self._coverage.can_close:
+        if frame.kind == wire.TICK and self._coverage is not None and self._coverage.can_close:
             self._flush()
             self._own["coverage"] += self._coverage.close()
             self._flush_own()

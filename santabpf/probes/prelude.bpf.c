@@ -85,24 +85,30 @@ static __always_inline u64 cgroup_id(u64 node) { return node ? read_u64(node + O
 /*
  * The id of this cgroup. Whoever meets it first writes its path down, so that every record needs only the id, and the
  * path is known though the cgroup is gone before anybody could look. Ids are never used twice while a kernel runs.
+ * Who finds it half written by another CPU writes the same once more: the path has to be there before the record is.
  */
 static __always_inline u64 note_cgroup_of(u64 tree, u64 node)
 {
 	u64 id = cgroup_id(node), key = id | tree, at = 0;
-	u32 slot = 0;
-	if (!id || santa_cgroups.lookup(&key))
+	if (!id)
 		return id;
-	struct santa_cgroup *none = santa_no_cgroup.lookup(&slot);
-	if (!none)
+	struct santa_cgroup *found = santa_cgroups.lookup(&key);
+	if (found && found->state)
 		return id;
-	int failed = santa_cgroups.insert(&key, none);
-	struct santa_cgroup *found = failed ? 0 : santa_cgroups.lookup(&key);
-	slot = failed != 0;
-	u64 *met = santa_cgroups_met.lookup(&slot);
-	if (met && failed != -17) /* EEXIST: another CPU was faster */
-		__sync_fetch_and_add(met, 1);
-	if (!found)
-		return id;
+	if (!found) {
+		u32 slot = 0;
+		struct santa_cgroup *none = santa_no_cgroup.lookup(&slot);
+		if (!none)
+			return id;
+		int failed = santa_cgroups.insert(&key, none);
+		slot = failed != 0;
+		u64 *met = santa_cgroups_met.lookup(&slot);
+		if (met && failed != -17) /* EEXIST: another CPU was faster */
+			__sync_fetch_and_add(met, 1);
+		found = santa_cgroups.lookup(&key);
+		if (!found)
+			return id;
+	}
 	u32 state = PATH_CUT, depth = 0;
 #pragma unroll
 	for (int i = 0; i < CGROUP_DEPTH; i++) {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from streams import CPUS, Elf, decode, plan, table
+from streams import CPUS, Elf, decode, plan, ring, table
 
 from santabpf import wire
 from santabpf.decode.cgroups import NAMES_BYTES, Cgroups
@@ -118,6 +118,17 @@ def test_rows_of_a_map_get_the_path_that_comes_after_them_and_before_the_tick() 
         (2, f"/docker-{ID}.scope", ID),
         (3, f"/docker-{ID}.scope", ID),
     ]
+
+
+def test_rows_of_a_ring_wait_for_the_path_though_another_table_was_late_and_its_second_could_close() -> None:
+    elf = Elf()
+    both = plan("exit", "switches")
+    stream = elf.hello() + elf.ring(b"", 1.0) + elf.ring(b"", 0.9, 2) + elf.tick(1.0)
+    stream += elf.ring(ring("exit", [{"ts_ns": 1.1, "cgroup_id": 7}]), 1.2) + elf.ring(b"", 1.2, 2)
+    stream += elf.ring(b"", 2.0) + elf.ring(b"", 2.0, 2) + elf.frame(wire.MAP, row(7, f"docker-{ID}.scope".encode()))
+    decoder, batches = decode(both, stream + elf.tick(2.0) + elf.bye())
+    assert decoder.ended is None
+    assert [(r["cgroup"], r["container_id"]) for r in table(batches, "exit")] == [(f"/docker-{ID}.scope", ID)]
 
 
 def test_a_name_that_is_no_text_is_spelt_out() -> None:
