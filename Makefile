@@ -96,9 +96,9 @@ demo: ## provoke a fault, record it with BPF, judge it, write its postmortem (un
 	@deploy/setup.sh demo
 	@.venv/bin/santabpf demo
 
-test: ## the whole suite; more for pytest in ARGS
+test: ## the whole suite, side by side; more for pytest in ARGS ("-n0": in one process)
 	@deploy/setup.sh test
-	$(PYTHON_HERE) -m pytest $(ARGS)
+	$(PYTHON_HERE) -m pytest -n auto --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: ## ruff and mypy
 	@deploy/setup.sh python

@@ -15,9 +15,11 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from guest.fixtures import could_be_installed, guest, guest_host, in_order, why_no_guest
+import side_by_side
+from guest.fixtures import could_be_installed, end_guest, guest, guest_host, why_no_guest
 from on_the_node import Traces
 from own_sshd import Sshd
 
@@ -40,13 +42,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return side_by_side.workers(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return side_by_side.Scheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items[:] = in_order(items)
+    items[:] = side_by_side.in_order(items)
     reasons = {"bpf": why_no_bpf, "ssh": why_no_ssh, "browser": why_no_browser, "guest": why_no_guest}
     for item in items:
         for name, reason in reasons.items():
             if item.get_closest_marker(name) and (why := reason()):
                 item.add_marker(pytest.mark.skip(reason=f"{name}: {why}"))
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    end_guest(item, nextitem)
 
 
 @pytest.hookimpl(wrapper=True)

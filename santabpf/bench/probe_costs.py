@@ -84,11 +84,11 @@ def measure_all(names: Sequence[str], pairs: int, say: Say) -> None:
         say(f"{name}: {cost.to_text()}")
 
 
-def measure_default(pairs: int, say: Say) -> Family:
-    """The default set: on a saturated redis, a saturated apache, and a node that does nothing."""
-    names = expand("default") or []
+def measure_set(name: str, pairs: int, say: Say) -> Family:
+    """A set of probes: on a saturated redis, a saturated apache, and a node that does nothing."""
+    names = expand(name) or []
     family = Family(
-        "Leaving the default set on",
+        f"Leaving the {name} set on",
         f"All of the set ({', '.join(names)}) in {pairs} alternating pairs with and without it: the median of the "
         "pairs, and its 95 % interval. CPU is that of client, server and elf for the same work; time is how long that "
         "took, and is what a user would see.",
@@ -96,14 +96,14 @@ def measure_default(pairs: int, say: Say) -> Family:
     for workload, goal in ((WORKLOADS["redis"], Goal(5.0)), (WORKLOADS["apache"], Goal(5.0))):
         what = f"a saturated {workload.name}"
         try:
-            paired = _pairs(["default"], workload, pairs, say)
+            paired = _pairs([name], workload, pairs, say)
         except SantaError as exc:
             family.figures.append(Figure(f"{what}: more CPU", "%", None, goal, str(exc)))
             continue
         words = f"{workload.what}; the elf took {100 * statistics.median(paired.elf):.1f} % of a core"
         family.figures.append(Figure(f"{what}: more CPU", "%", _spread(paired.dearer), goal, words))
         family.figures.append(Figure(f"{what}: more time", "%", _spread(paired.slower), goal))
-    say("the default set on an idle node")
+    say(f"the {name} set on an idle node")
     family.figures.append(_idle(names))
     return family
 

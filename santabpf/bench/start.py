@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import SantaError
-from ..probes import all_probes
+from ..probes import EVERYTHING, expand
 from ..units import SECOND
 from .elves import Elf
 from .figures import Family, Figure, Goal, Spread
@@ -39,18 +39,23 @@ def measure_package(rounds: int) -> Family:
     )
 
 
-def measure_first_event(rounds: int) -> Family:
-    """From the call that starts an elf to the arrival of its first event."""
+def measure_first_event(rounds: int, many: str) -> Family:
+    """From the call that starts an elf to the arrival of its first event: with one probe, and with a set of them."""
     family = Family("From the start to the first event")
     with ExitStack() as stack:
         ways: list[tuple[str, str, int | None, dict[str, Any]]] = [("local", "local", None, {})]
         if not why_no_sshd():
             sshd = stack.enter_context(Sshd(Path(stack.enter_context(TemporaryDirectory(prefix="santabpf-")))))
             ways.append(("over SSH", sshd.node, sshd.pid, sshd.options))
-        for what, specs in (("one probe", ["switches"]), (f"all {len(all_probes())} probes", sorted(all_probes()))):
+        for what, specs in (("one probe", ["switches"]), (_named(many), expand(many) or [])):
             for way, node, sshd_pid, options in ways:
                 family.figures.append(_first_event(f"{what}, {way}", specs, node, sshd_pid, options, rounds))
     return family
+
+
+def _named(many: str) -> str:
+    count = len(expand(many) or [])
+    return f"all {count} probes" if many == EVERYTHING else f"{count} probes"
 
 
 def _first_event(

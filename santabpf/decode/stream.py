@@ -4,8 +4,8 @@ Nothing that a node sends makes it raise. A frame that breaks the contract ends 
 a row of gaps says why, and nothing is guessed.
 
 Rows of rings are kept until their second closes, or until there are many, so that batches are large. A second's rows
-leave before its coverage, and closed_until_ns moves only when they have. Seconds close at ticks only, since the paths of
-the cgroups that rows name come before each tick.
+leave before its coverage, and closed_until_ns moves only when they have. Seconds close at ticks only: the paths of the
+cgroups that rows name come before each.
 """
 
 from __future__ import annotations

@@ -142,6 +142,7 @@ def test_this_machine_can_be_recorded() -> None:
 @pytest.mark.bpf
 @pytest.mark.ssh
 def test_this_machine_can_be_recorded_over_ssh(sshd: Sshd) -> None:
-    result = check(sshd.node, **sshd.options)
+    result = check(sshd.node, ["exec", "metrics"], **sshd.options)
     assert result.ok, result.to_text()
     assert result.findings[0] == Finding("connection", "works", "SSH to node-1")
+    assert Finding("probes", "works", "exec, metrics") in result.findings

@@ -35,14 +35,8 @@ def wanted_kernel(item: pytest.Item) -> str:
     return "" if marker is None else str(marker.kwargs.get("kernel", next(iter(image.KERNELS))))
 
 
-def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Those with a guest last, one kernel after the other, so that no guest runs while others are tested."""
-    kernels = ["", *image.KERNELS]
-    return sorted(items, key=lambda item: kernels.index(wanted_kernel(item)))
-
-
 class Host:
-    """Boots guests, one at a time."""
+    """Boots guests, one at a time (pytest-xdist's other workers have their own)."""
 
     def __init__(self) -> None:
         self._running: Guest | None = None
@@ -61,12 +55,21 @@ class Host:
             self._running = None
 
 
+HOST = pytest.StashKey[Host]()
+
+
 @pytest.fixture(scope="session")
-def guest_host() -> Iterator[Host]:
+def guest_host(request: pytest.FixtureRequest) -> Iterator[Host]:
     """Where guests run."""
-    host = Host()
+    host = request.session.stash[HOST] = Host()
     yield host
     host.close()
+
+
+def end_guest(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """No guest runs while others are tested."""
+    if HOST in item.session.stash and (nextitem is None or wanted_kernel(nextitem) != wanted_kernel(item)):
+        item.session.stash[HOST].close()
 
 
 @pytest.fixture

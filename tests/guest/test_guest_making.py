@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from guest import fixtures, image, machine
+from guest import image, machine
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,12 +81,6 @@ def test_each_program_that_lacks_is_named_with_the_package_that_has_it(monkeypat
     assert machine.why_not() == "there is no qemu-system-x86_64: apt-get install qemu-system-x86"
     monkeypatch.setattr("shutil.which", lambda name, path=None: None)
     assert image.why_not() == "there is no debootstrap"
-
-
-def test_tests_with_a_guest_come_last_one_kernel_after_the_other(request: pytest.FixtureRequest) -> None:
-    order = [fixtures.wanted_kernel(item) for item in request.session.items]
-    kernels = ["", *image.KERNELS]
-    assert order == sorted(order, key=kernels.index)
 
 
 def test_no_file_here_names_a_mirror() -> None:

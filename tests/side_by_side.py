@@ -1,0 +1,72 @@
+"""Tests side by side: which stay together, which go first, and how many workers there are.
+
+In: the tests that were collected. Out: their order, and their groups, of which pytest-xdist gives a worker one at a
+time. A group is a file, unless its tests share something dear, or count what happens on the whole node: then one comes
+after the other. `make test` starts the workers; plain `pytest` has none, and the same order.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from guest.fixtures import wanted_kernel
+from xdist.scheduler import LoadGroupScheduling
+from xdist.workermanage import WorkerController
+
+#: Rooms whose tests are one group.
+TOGETHER = {
+    "tests/bench": "bench",  # each loads the machine
+    "tests/probes": "probes",  # what one plants, another would count
+    "tests/report": "report",  # they read the same few reports
+}
+LAB = "lab"  # the tests that share a JupyterLab
+BESIDE_GUESTS = 2  # workers more than CPUs: a guest's tests wait more than they work
+FEW = 3  # files that are asked for by name, up to which no worker is started
+
+
+def group(item: pytest.Item) -> str:
+    """The tests that one worker gets together, in their order."""
+    if kernel := wanted_kernel(item):
+        return f"linux-{kernel}"
+    if "lab" in getattr(item, "fixturenames", ()):
+        return LAB
+    path = item.nodeid.partition("::")[0]
+    return TOGETHER.get(str(Path(path).parent), path)
+
+
+def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Group by group: guests first, as they take longest; then what uses the real kernel, a server or a browser."""
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        groups.setdefault(group(item), []).append(item)
+    for name, members in groups.items():
+        if not name.endswith(".py"):
+            for item in members:
+                item.add_marker(pytest.mark.xdist_group(name))
+    return [item for members in sorted(groups.values(), key=_turn) for item in members]
+
+
+def _turn(members: list[pytest.Item]) -> tuple[int, int]:
+    marks = {mark.name for item in members for mark in item.iter_markers()}
+    return 0 if "guest" in marks else 1 if marks & {"bpf", "ssh", "browser"} else 2, -len(members)
+
+
+def workers(config: pytest.Config) -> int:
+    """For `pytest -n auto`: none where only a few files are wanted, so that one sees their tests run."""
+    files = [argument for argument in config.args if argument.partition("::")[0].endswith(".py")]
+    if len(files) == len(config.args) <= FEW:
+        return 0
+    return len(os.sched_getaffinity(0)) + BESIDE_GUESTS
+
+
+class Scheduling(LoadGroupScheduling):
+    """Hands out groups, the next one as late as it can: a worker begins its last test when it knows what follows."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return str(super()._split_scope(nodeid).partition("::")[0])  # of a test without a named group, its file
+
+    def _reschedule(self, node: WorkerController) -> None:
+        if not self.workqueue or self._pending_of(self.assigned_work[node]) < 2:
+            super()._reschedule(node)

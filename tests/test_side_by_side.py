@@ -1,0 +1,73 @@
+"""The order of the suite, its groups, and that nothing goes on when it is stopped in the midst of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import side_by_side
+from guest.fixtures import wanted_kernel
+
+STARTS = """
+import subprocess
+import pytest
+
+@pytest.fixture
+def server():
+    child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    yield child
+    child.kill()
+    child.wait()
+
+def test_it(server, tmp_path_factory):
+    (tmp_path_factory.getbasetemp().parent / f"started-{server.pid}").touch()
+    server.wait()
+"""
+
+
+def test_each_group_is_whole_and_guests_come_first(request: pytest.FixtureRequest) -> None:
+    items = request.session.items
+    groups = [name for name, _ in itertools.groupby(map(side_by_side.group, items))]
+    assert len(groups) == len(set(groups))
+    kernels = [name for name, _ in itertools.groupby(map(wanted_kernel, items))]
+    assert [name for name in kernels if name] == kernels[: len(kernels) - ("" in kernels)]
+
+
+@pytest.mark.parametrize(
+    ("args", "count"),
+    [(["tests"], None), (["tests/elf"], None), (["a.py"], 0), (["a.py::test_x[1]", "b.py"], 0), (["a.py"] * 4, None),
+     (["a.py", "tests/elf"], None)],
+)  # fmt: skip
+def test_a_few_files_need_no_workers(args: list[str], count: int | None, request: pytest.FixtureRequest) -> None:
+    config = pytest.Config.fromdictargs({}, [])
+    config.args = args
+    assert side_by_side.workers(config) == (len(os.sched_getaffinity(0)) + 2 if count is None else count)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_goes_on_when_it_is_stopped(number: signal.Signals, tmp_path: Path) -> None:
+    """As by Ctrl-C, which all processes in the foreground get, or by who ends `make`, which pytest's workers do not."""
+    for name in "ab":
+        (tmp_path / f"test_{name}.py").write_text(STARTS)
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadgroup"]
+    told = subprocess.Popen(
+        [*argv, "--rootdir", tmp_path, "--basetemp", tmp_path / "base", tmp_path], start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # fmt: skip
+    deadline = time.monotonic() + 60
+    while len(started := list(tmp_path.glob("base/started-*"))) < 2:
+        assert told.poll() is None, told.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    (os.killpg if number == signal.SIGINT else os.kill)(told.pid, number)
+    told.communicate(timeout=60)
+    pids = [path.name.rpartition("-")[2] for path in started]
+    while (left := [pid for pid in pids if Path(f"/proc/{pid}/exe").exists()]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == []
