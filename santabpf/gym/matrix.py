@@ -83,6 +83,7 @@ class Accuracy:
     machine: str = ""
     date: str = ""
     alone: bool = False  # each drill was recorded and judged by its own scenario only
+    again: int = 0  # of the runs, those that had been recorded before, and were judged again
 
     def faults(self, scenario: str) -> list[Run]:
         """Runs in which it must fire."""
@@ -115,6 +116,7 @@ class Accuracy:
             f"- machine: {self.machine}",
             f"- date: {self.date}",
             f"- drills: {len(self.runs)}, of which {sum(not r.states for r in self.runs)} gave no verdict",
+            *([f"- recorded before, and judged again by the scenarios as they are now: {self.again}"] if self.again else []),
             "",
             *_EACH,
             *(self._row(name) for name in self.scenarios),
@@ -200,6 +202,7 @@ def gym(
                 others = () if alone else judged
                 if path is not None and path.exists():
                     result = judge(open_recording(path), others)
+                    out.again += 1
                 else:
                     result = drill(name, variant.name, seconds=seconds, node=node, judged=others, keep=path, **options)
                 run = Run(name, variant.name, variant.expected, variant.also, result.states, result.delay_ns,

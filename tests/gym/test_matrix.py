@@ -25,6 +25,7 @@ def test_a_fault_that_is_found_and_a_calm_look_alike_are_right() -> None:
     assert "| loop | 1 | 1 | 100 % | 0 | 100 % | 0 | 1.5 s | 1.5 s | 2.0 % |" in told.to_markdown()
     assert "| loop, storm (fired) | F | (F) |" in told.to_markdown()
     assert "| loop, calm (quiet) | · | · |" in told.to_markdown()
+    assert "judged again" not in told.to_markdown()
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,7 @@ def test_what_was_kept_is_judged_again_and_not_made_again(tmp_path: Path, monkey
     assert run.core_percent is not None
     assert re.fullmatch(r"the node web-1, \d+ CPUs, Linux \d+\.\d+", told.machine)
     text = told.to_markdown()
+    assert "- recorded before, and judged again by the scenarios as they are now: 1\n" in text
     assert "is recorded with what its own scenario\nneeds, and is judged by that." in text
     assert f"| {run.core_percent:.1f} % |" in text
 
