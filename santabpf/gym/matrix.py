@@ -116,7 +116,7 @@ class Accuracy:
             f"- machine: {self.machine}",
             f"- date: {self.date}",
             f"- drills: {len(self.runs)}, of which {sum(not r.states for r in self.runs)} gave no verdict",
-            *([f"- recorded before, and judged again by the scenarios as they are now: {self.again}"] if self.again else []),
+            *[f"- recorded before, and judged again by the scenarios as they are now: {n}" for n in [self.again] if n],
             "",
             *_EACH,
             *(self._row(name) for name in self.scenarios),
