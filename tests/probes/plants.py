@@ -80,7 +80,7 @@ def names() -> list[str]:
 
 
 def planted_on(kernel: str) -> list[str]:
-    """What is planted in the guest: all on the first kernel; on newer ones, for time's sake, exec and what is partial."""
+    """What is planted in the guest: all on the first kernel; on newer ones, to save time, exec and what is partial."""
     first = next(iter(KERNELS))
     if kernel == first:
         return names()
