@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
+from planted import recorded
 from planted_tcp import closed_port, refuse, server, talk
+from probes.expect import tcp_loss as expect
 from real_elf import Elf, plan_of
 
 from santabpf import wire
@@ -20,8 +16,6 @@ from santabpf.elf.btf import BTF
 
 pytestmark = pytest.mark.bpf
 PLANTED = 23
-HERE, THERE, NOBODY, SPOOFED = (f"198.51.100.{n}" for n in (1, 2, 8, 9))
-
 
 @pytest.fixture(scope="module")
 def elf() -> Iterator[Elf]:
@@ -32,42 +26,13 @@ def elf() -> Iterator[Elf]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def lossy(elf: Elf) -> tuple[dict[str, Any], list[Any]]:
-    """What was planted in a namespace without a way out, and the rows of its addresses."""
-    child = subprocess.Popen(
-        [sys.executable, str(Path(__file__).parent / "plant" / "tcp_loss.py")], stdout=subprocess.PIPE
-    )
-    elf.read(3)
-    out, _ = child.communicate(timeout=10)
-    assert child.returncode == 0
-    elf.read(0.6)
-    return json.loads(out), [r for r in elf.records("tcp_loss") if ip(r["local_ip"]) == HERE]
-
-
 def ip(raw: bytes) -> str | None:
     return address(raw.ljust(16, b"\0"))
 
 
-@pytest.mark.parametrize(("event", "remote", "state"), [("syn", NOBODY, 2), ("retransmit", THERE, 1)])
-def test_each_retransmission_is_a_row_as_the_sockets_count_them(
-    lossy: tuple[dict[str, Any], list[Any]], event: str, remote: str, state: int
-) -> None:
-    truth, rows = lossy
-    mine = [r for r in rows if r["event"] == event.encode()]
-    assert Counter(str(r["local_port"]) for r in mine) == truth[event]
-    assert len(truth[event]) == PLANTED
-    assert min(truth[event].values()) >= 1
-    assert {(ip(r["remote_ip"]), int(r["remote_port"]), int(r["state"]), int(r["error"])) for r in mine} == {
-        (remote, 7, state, 0)
-    }
-
-
-def test_23_syn_acks_that_nobody_answers_are_sent_again(lossy: tuple[dict[str, Any], list[Any]]) -> None:
-    truth, rows = lossy
-    mine = [r for r in rows if r["event"] == b"synack"]
-    assert sorted(int(r["remote_port"]) for r in mine) == truth["synack"]
-    assert {(ip(r["remote_ip"]), int(r["local_port"])) for r in mine} == {(SPOOFED, truth["port"])}
+def test_what_is_sent_again_are_rows_as_the_sockets_count_them_over_ipv4_and_ipv6() -> None:
+    table, facts = recorded(plan_of("tcp_loss"), "tcp_loss", wait_s=0.6)
+    expect.check(table, facts | {"probe": {"state": "on"}})
 
 
 def test_23_refused_connections_are_23_resets_sent_and_23_received(elf: Elf) -> None:

@@ -8,27 +8,31 @@ from typing import Any
 
 import pyarrow as pa
 
-HERE, THERE, NOBODY, SPOOFED = (f"198.51.100.{n}" for n in (1, 2, 8, 9))
+#: Here -> there, an address of nobody's, and one that was made up.
+ENDS = {base + "1": tuple(base + n for n in "289") for base in ("198.51.100.", "2001:db8::")}
 PARTIAL = {"6.1": "sk_rst_reason"}  # resets have no reason there, and are told of only where there is a socket
 
 
 def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
-    rows = [row for row in table("tcp_loss").to_pylist() if row["local_ip"] == HERE]
-    for event, remote, state in (("syn", NOBODY, 2), ("retransmit", THERE, 1)):
-        mine = [row for row in rows if row["event"] == event]
-        assert Counter(str(row["local_port"]) for row in mine) == facts[event]
-        assert len(facts[event]) == 23
-        assert min(facts[event].values()) >= 1
-        assert {(row["remote_ip"], row["remote_port"], row["state"], row["error"]) for row in mine} == {
-            (remote, 7, state, None)
-        }
-    synacks = [row for row in rows if row["event"] == "synack"]
-    assert sorted({row["remote_port"] for row in synacks}) == facts["synack"]
-    assert {(row["remote_ip"], row["local_port"]) for row in synacks} == {(SPOOFED, facts["port"])}
-    port, clients = facts["refused"]
+    for here, (there, nobody, spoofed) in ENDS.items():
+        rows, planted = [row for row in table("tcp_loss").to_pylist() if row["local_ip"] == here], facts[here]
+        for event, remote, state in (("syn", nobody, 2), ("retransmit", there, 1)):
+            mine = [row for row in rows if row["event"] == event]
+            assert Counter(str(row["local_port"]) for row in mine) == planted[event]
+            assert len(planted[event]) == 23
+            assert min(planted[event].values()) >= 1
+            assert {(row["remote_ip"], row["remote_port"], row["state"], row["error"]) for row in mine} == {
+                (remote, 7, state, None)
+            }
+        synacks = [row for row in rows if row["event"] == "synack"]
+        assert sorted({row["remote_port"] for row in synacks}) == planted["synack"]
+        assert {(row["remote_ip"], row["local_port"]) for row in synacks} == {(spoofed, planted["port"])}
+        _refused(rows, *planted["refused"], tells_all=facts["probe"]["state"] == "on")
+
+
+def _refused(rows: list[dict[str, Any]], port: int, clients: list[int], *, tells_all: bool) -> None:
     sent = [row for row in rows if row["local_port"] == port]
     came = [row for row in rows if row["remote_port"] == port]
-    tells_all = facts["probe"]["state"] == "on"
     assert sorted(row["remote_port"] for row in sent) == (sorted(clients) if tells_all else [])
     assert sorted(row["local_port"] for row in came) == sorted(clients)
     assert {(row["event"], row["reason"]) for row in sent} <= {("reset_out", "NO_SOCKET")}

@@ -1,4 +1,5 @@
-"""Plants what the probe auth must find: 23 answers of PAM of each kind, and six passwords at an sshd, the last right.
+"""Plants what the probe auth must find: 23 answers of PAM of each kind, half of them about a host of
+IPv6, and eight passwords at an sshd, over IPv4 and IPv6, the last of each right.
 
 As root. The services, the sshd and its login exist in folders and mount namespaces made here only; the machine's own
 accounts, services and logs are not touched. One line of JSON says what was planted.
@@ -20,11 +21,12 @@ import time
 import own_cgroup
 
 PLANTED = 23
-WRONG = 5
+WRONG = {"127.0.0.1": 5, "::1": 1}  # passwords that are tried from there
 LOGIN, LOGIN_UID, PASSWORD = "santa-planted", 64124, "right-one"
 #: of PASSWORD, for a login that exists for one sshd in one mount namespace
 HASH = "$6$santabpfplanted$UUbGaEX2rNV0ez3y0ig3Vbf3ukJEjo3KdMYFyKD2RIS9OkLUoAIZWXcC3gxXYav7Pz8SAcjz2EhmF4Bn54YV21"
 SSHD = "/usr/sbin/sshd"
+HOSTS = ("198.51.100.7", "2001:db8::7")
 ITEMS = {"service": 1, "user": 2, "rhost": 4}
 ALLOW = "".join(f"{kind} required pam_permit.so\n" for kind in ("auth", "account", "session", "password"))
 DENY = ALLOW.replace("pam_permit", "pam_deny")
@@ -61,7 +63,7 @@ def ask(folder, service, steps, expected):
         if pam.pam_start_confdir(service.encode(), None, ctypes.byref(nobody), folder.encode(), place):
             raise OSError("pam_start_confdir")
         pam.pam_set_item(handle, ITEMS["user"], f"user-{n}".encode())
-        pam.pam_set_item(handle, ITEMS["rhost"], b"198.51.100.7")
+        pam.pam_set_item(handle, ITEMS["rhost"], HOSTS[n % 2].encode())
         for step in steps:
             answer = getattr(pam, f"pam_{step}")(handle, 0)
             if answer != expected:
@@ -114,7 +116,8 @@ def start_sshd(folder):
     for _ in range(5):
         port = free_port()
         write(f"{folder}/sshd_config", "\n".join([
-            f"ListenAddress 127.0.0.1:{port}", f"HostKey {folder}/host", "PidFile none", "UsePAM yes", "UseDNS no",
+            *(f"ListenAddress [{host}]:{port}" for host in WRONG),
+            f"HostKey {folder}/host", "PidFile none", "UsePAM yes", "UseDNS no",
             "PasswordAuthentication yes", "KbdInteractiveAuthentication no", "PrintMotd no", "PrintLastLog no",
         ]) + "\n")  # fmt: skip
         with open(f"{folder}/log", "wb") as log:
@@ -125,7 +128,7 @@ def start_sshd(folder):
         deadline = time.monotonic() + 15
         while time.monotonic() < deadline and sshd.poll() is None:
             with open(f"{folder}/log", errors="replace") as log:
-                if "Server listening" in log.read():
+                if log.read().count("Server listening") == len(WRONG):
                     return sshd, port
             time.sleep(0.05)
         sshd.kill()
@@ -134,7 +137,7 @@ def start_sshd(folder):
         raise SystemExit(f"sshd does not start: {log.read()}")
 
 
-def log_in(folder, port, password):
+def log_in(folder, host, port, password):
     """ssh to it with that password, once; its exit code."""
     write(f"{folder}/askpass", f"#!/bin/sh\necho {password}\n", 0o755)
     settings = {
@@ -143,7 +146,7 @@ def log_in(folder, port, password):
     }  # fmt: skip
     argv = ["ssh", "-F", "none", "-p", str(port), *(f"-o{key}={value}" for key, value in settings.items())]
     return subprocess.run(
-        [*argv, f"{LOGIN}@127.0.0.1", "true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        [*argv, f"{LOGIN}@{host}", "true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, start_new_session=True, timeout=30,
         env={**os.environ, "SSH_ASKPASS": f"{folder}/askpass", "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "none"},
     ).returncode  # fmt: skip
@@ -154,13 +157,14 @@ def at_an_sshd(folder):
         return None
     sshd, port = start_sshd(folder)
     try:
-        for _ in range(WRONG):
-            if log_in(folder, port, "wrong-one") != 255:
-                raise SystemExit("the wrong password was taken")
-        code = log_in(folder, port, PASSWORD)
-        if code != 0:
-            with open(f"{folder}/log", errors="replace") as log:
-                raise SystemExit(f"the right password was not taken ({code}): {log.read()}")
+        for host, wrong in WRONG.items():
+            for _ in range(wrong):
+                if log_in(folder, host, port, "wrong-one") != 255:
+                    raise SystemExit("the wrong password was taken")
+            code = log_in(folder, host, port, PASSWORD)
+            if code != 0:
+                with open(f"{folder}/log", errors="replace") as log:
+                    raise SystemExit(f"the right password was not taken ({code}): {log.read()}")
         time.sleep(0.3)  # for sshd to close the session
         return {"pid": sshd.pid, "port": port, "user": LOGIN, "wrong": WRONG}
     finally:

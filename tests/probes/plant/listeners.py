@@ -1,19 +1,39 @@
-"""Two listeners, one for IPv4 and one for IPv6, each with 3 connections that nobody accepts, for over two seconds.
+"""Two listeners, one for IPv4 and one for IPv6, each with 3 connections that nobody accepts, for over two seconds; and
+two that have no room for 23 more.
 
-Prints one JSON line: {"ports": {address: port}, "backlog", "waiting"}.
+Prints one JSON line: {"ports": {address: port}, "backlog", "waiting", "turned_away": {address: [port, SYNs]}}.
 """
 
 import json
 import os
 import socket
+import struct
 import sys
 import time
 
-WAITING, BACKLOG = 3, 16
+WAITING, BACKLOG, PLANTED = 3, 16, 23
+
+
+def full(family, address):
+    """A listener whose queue is full, and 23 that knock."""
+    listener = socket.create_server((address, 0), family=family, backlog=1)
+    inside = [socket.create_connection(listener.getsockname()[:2]) for _ in range(2)]
+    knocking = [socket.socket(family) for _ in range(PLANTED)]
+    for end in knocking:
+        end.setblocking(False)
+        end.connect_ex(listener.getsockname()[:2])
+    return listener, inside, knocking
+
+
+def syns(end):
+    """How many it has sent; it is closed, so that no more come."""
+    info = end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    end.close()
+    return 1 + struct.unpack_from("<I", info, 100)[0]  # tcpi_total_retrans
 
 
 def main():
-    kept, ports, inodes = [], {}, {}
+    kept, ports, inodes, knocked = [], {}, {}, {}
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.bind((address, 0))
@@ -25,8 +45,12 @@ def main():
             end = socket.socket(family, socket.SOCK_STREAM)
             end.connect((address, ports[address]))
             kept.append(end)
+        knocked[address] = full(family, address)
     time.sleep(2.3)
-    print(json.dumps({"ports": ports, "inodes": inodes, "backlog": BACKLOG, "waiting": WAITING, "uid": os.getuid()}))
+    turned_away = {a: [at.getsockname()[1], sum(map(syns, ends))] for a, (at, _, ends) in knocked.items()}
+    time.sleep(1.2)  # for the last of them to be read
+    facts = {"ports": ports, "inodes": inodes, "backlog": BACKLOG, "waiting": WAITING, "uid": os.getuid()}
+    print(json.dumps({**facts, "turned_away": turned_away}))
 
 
 if __name__ == "__main__":

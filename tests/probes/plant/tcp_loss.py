@@ -1,8 +1,9 @@
-"""Plants retransmissions in a network namespace of its own, and tells what the kernel counted; and 23 resets.
+"""Plants retransmissions in a network namespace of its own, over IPv4 and IPv6, and tells what the kernel counted; and
+23 resets of each.
 
-It is one end of a veth pair; the other end, in a second namespace, takes 198.51.100.2 and drops what is for others.
-Out: one JSON object: {"syn": {local port: retransmissions}, "retransmit": {...}, "synack": [remote ports], "port": n,
-"refused": [port on which nobody listens, [client's ports]]}
+It is one end of a veth pair; the other end, in a second namespace, takes one address and drops what is for others.
+Out: one JSON object, by the address at this end: {"syn": {local port: retransmissions}, "retransmit": {...},
+"synack": [remote ports], "port": n, "refused": [port on which nobody listens, [client's ports]]}
 """
 
 from __future__ import annotations
@@ -15,9 +16,26 @@ import struct
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
-HERE, THERE, NOBODY, SPOOFED = "198.51.100.1", "198.51.100.2", "198.51.100.8", "198.51.100.9"
 PLANTED = 23
+
+
+class Ends(NamedTuple):
+    """The addresses of one family."""
+
+    family: socket.AddressFamily
+    bits: int
+    here: str
+    there: str
+    nobody: str
+    spoofed: str
+
+
+ENDS = [
+    Ends(socket.AF_INET, 24, *(f"198.51.100.{n}" for n in (1, 2, 8, 9))),
+    Ends(socket.AF_INET6, 64, *(f"2001:db8::{n}" for n in (1, 2, 8, 9))),
+]
 
 
 def ip(command: str) -> None:
@@ -51,35 +69,36 @@ def counted(end: socket.socket) -> tuple[int, int]:
     return port, int(struct.unpack_from("<I", info, 100)[0])
 
 
-def spoofed_syn(source_port: int, port: int) -> bytes:
-    """A SYN from an address that will not answer, with its checksum; the kernel fills in that of the IP header."""
+def spoofed_syn(ends: Ends, source_port: int, port: int) -> bytes:
+    """A SYN from an address that will not answer, with its checksum; the kernel fills in that of an IPv4 header."""
     head = struct.pack("!HHIIBBHHH", source_port, port, 1, 0, 5 << 4, 2, 65535, 0, 0)
-    pseudo = socket.inet_aton(SPOOFED) + socket.inet_aton(HERE) + struct.pack("!BBH", 0, 6, len(head))
+    source, target = (socket.inet_pton(ends.family, address) for address in (ends.spoofed, ends.here))
+    pseudo = source + target + struct.pack("!II", len(head), 6)
     total = sum(struct.unpack(f"!{len(pseudo + head) // 2}H", pseudo + head))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     segment = head[:16] + struct.pack("!H", ~total & 0xFFFF) + head[18:]
-    outer = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, 6, 0, socket.inet_aton(SPOOFED), socket.inet_aton(HERE))
-    return outer + segment
+    if ends.family == socket.AF_INET6:
+        return struct.pack("!IHBB", 6 << 28, len(segment), 6, 64) + source + target + segment
+    return struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, 64, 6, 0) + source + target + segment
 
 
-def refuse() -> tuple[int, list[int]]:
+def refuse(ends: Ends) -> tuple[int, list[int]]:
     """A port on which nobody listens, and the ports of those who tried it."""
-    with socket.socket() as end:
-        end.bind((HERE, 0))
+    with socket.socket(ends.family) as end:
+        end.bind((ends.here, 0))
         port = int(end.getsockname()[1])
     ours = []
     for _ in range(PLANTED):
-        with socket.socket() as end:
-            end.bind((HERE, 0))
+        with socket.socket(ends.family) as end:
+            end.bind((ends.here, 0))
             ours.append(int(end.getsockname()[1]))
-            end.connect_ex((HERE, port))
+            end.connect_ex((ends.here, port))
     return port, ours
 
 
-def main() -> None:
-    unshare_network()
-    far = far_end()
+def link(far: int) -> None:
+    """A veth pair to the namespace of that process, with all addresses."""
     inside = f"nsenter -t {far} -n ip".split()
     ip("link set lo up")
     for name in ("all", "lo", "default"):
@@ -87,45 +106,74 @@ def main() -> None:
             stream.write("0")
     ip("link add v0 type veth peer name v1")
     ip(f"link set v1 netns {far}")
-    ip(f"addr add {HERE}/24 dev v0")
     ip("link set v0 up")
-    for command in (f"addr add {THERE}/24 dev v1", "link set v1 up", "link set lo up"):
+    for command in ("link set v1 up", "link set lo up"):
         subprocess.run([*inside, *command.split()], check=True)
     shown = subprocess.run([*inside, "-j", "link", "show", "v1"], check=True, capture_output=True).stdout
     mac = json.loads(shown)[0]["address"]
-    for address in (THERE, NOBODY, SPOOFED):
-        ip(f"neigh replace {address} lladdr {mac} dev v0 nud permanent")
-    serve = "import socket,time; s=socket.create_server(('198.51.100.2', 7)); print(flush=True); time.sleep(20)"
-    server = subprocess.Popen(["nsenter", "-t", str(far), "-n", sys.executable, "-c", serve], stdout=subprocess.PIPE)
+    for ends in ENDS:
+        at_once = " nodad" if ends.family == socket.AF_INET6 else ""
+        ip(f"addr add {ends.here}/{ends.bits} dev v0{at_once}")
+        subprocess.run([*inside, *f"addr add {ends.there}/{ends.bits} dev v1{at_once}".split()], check=True)
+        for address in (ends.there, ends.nobody, ends.spoofed):
+            ip(f"neigh replace {address} lladdr {mac} dev v0 nud permanent")
+
+
+def connected(far: int, ends: Ends) -> tuple[subprocess.Popen[bytes], list[socket.socket]]:
+    """A server at the far end, which answers until its address is gone, and 23 connections to it."""
+    serve = (
+        "import socket, sys, time; family = socket.AddressFamily(int(sys.argv[1])); "
+        "s = socket.create_server((sys.argv[2], 7), family=family); print(flush=True); time.sleep(20)"
+    )
+    argv = ["nsenter", "-t", str(far), "-n", sys.executable, "-c", serve, str(int(ends.family)), ends.there]
+    server = subprocess.Popen(argv, stdout=subprocess.PIPE)
     assert server.stdout is not None
     server.stdout.readline()
-    talking = [socket.create_connection((THERE, 7), 2) for _ in range(PLANTED)]
-    subprocess.run([*inside, "addr", "del", f"{THERE}/24", "dev", "v1"], check=True)
+    talking = [socket.create_connection((ends.there, 7), 2) for _ in range(PLANTED)]
+    gone = f"nsenter -t {far} -n ip addr del {ends.there}/{ends.bits} dev v1"
+    subprocess.run(gone.split(), check=True)
+    return server, talking
 
-    listener = socket.create_server((HERE, 0))
+
+def lose(ends: Ends, talking: list[socket.socket]) -> tuple[socket.socket, list[socket.socket]]:
+    """Send what nobody answers: SYN-ACKs, SYNs, data. The listener of the first, the sockets of the second."""
+    listener = socket.create_server((ends.here, 0), family=ends.family)
     port = listener.getsockname()[1]
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+    with socket.socket(ends.family, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
         for i in range(PLANTED):
-            raw.sendto(spoofed_syn(2000 + i, port), (HERE, 0))
+            raw.sendto(spoofed_syn(ends, 2000 + i, port), (ends.here, 0))
     trying = []
     for _ in range(PLANTED):
-        end = socket.socket()
+        end = socket.socket(ends.family)
         end.setblocking(False)
-        end.connect_ex((NOBODY, 7))
+        end.connect_ex((ends.nobody, 7))
         trying.append(end)
     for end in talking:
         end.send(b"x")
+    return listener, trying
+
+
+def main() -> None:
+    unshare_network()
+    far = far_end()
+    link(far)
+    servers, talking = zip(*(connected(far, ends) for ends in ENDS))  # noqa: B905 (older Pythons)
+    losing = [lose(*both) for both in zip(ENDS, talking)]  # noqa: B905
     time.sleep(1.5)
-    refused = refuse()
-    print(json.dumps({
-        "refused": refused,
-        "syn": dict(counted(end) for end in trying),
-        "retransmit": dict(counted(end) for end in talking),
-        "synack": [2000 + i for i in range(PLANTED)],
-        "port": port,
-    }), flush=True)  # fmt: skip
-    server.kill()
-    server.wait()
+    told = {}
+    for i, ends in enumerate(ENDS):
+        listener, trying = losing[i]
+        told[ends.here] = {
+            "refused": refuse(ends),
+            "syn": dict(counted(end) for end in trying),
+            "retransmit": dict(counted(end) for end in talking[i]),
+            "synack": [2000 + n for n in range(PLANTED)],
+            "port": listener.getsockname()[1],
+        }
+    print(json.dumps(told), flush=True)
+    for server in servers:
+        server.kill()
+        server.wait()
     os.kill(far, 9)
     os.waitpid(far, 0)
 
