@@ -30,10 +30,10 @@ Say = Callable[[str], None]
 PAIRS = 20
 #: probe -> the load that hits it hardest; all others: redis, the busiest in system calls
 HITS = {
-    "accept": "connections", "block_io": "disk", "dns": "redis", "drops": "connections", "event_loop": "redis",
-    "exec": "forks", "exit": "forks", "faults": "faults", "file_io": "cached", "fork": "forks", "offcpu": "pipe",
-    "oom": "forks", "opens": "apache", "page_cache": "cached", "processes": "forks", "profile": "gcc",
-    "reclaim": "cached", "runq": "pipe", "security": "forks", "signals": "forks", "switches": "pipe",
+    "accept": "connections", "auth": "logins", "block_io": "disk", "dns": "questions", "drops": "connections",
+    "event_loop": "redis", "exec": "forks", "exit": "forks", "faults": "faults", "file_io": "cached", "fork": "forks",
+    "offcpu": "pipe", "oom": "kills", "opens": "apache", "page_cache": "cached", "processes": "forks", "profile": "gcc",
+    "reclaim": "squeezed", "runq": "pipe", "security": "forks", "signals": "forks", "switches": "pipe",
     "tcp": "connections", "tcp_loss": "refused", "throttle": "pipe",
 }  # fmt: skip
 _SETTLE_S = 0.3

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from ..errors import SantaError
 from ..units import SECOND
+from . import scripts
 from .cost import cpu_of, descendants
 from .load import last_cpu
 
@@ -213,6 +214,15 @@ def _refused(folder: Path) -> Iterator[Once]:
     yield _measured(["/usr/bin/python3", "connect.py"], folder, 10_000)
 
 
+def _script(text: str, operations: int) -> Callable[[Path], object]:
+    @contextmanager
+    def opened(folder: Path) -> Iterator[Once]:
+        (folder / "load.py").write_text(text)
+        yield _measured(["/usr/bin/python3", "load.py"], folder, operations)
+
+    return opened
+
+
 _WRK = ("apache2", "wrk")
 WORKLOADS = {
     workload.name: workload
@@ -234,6 +244,18 @@ WORKLOADS = {
         Workload(
             "cached", "dd of 4 KiB blocks that are in the page cache", ("dd",),
             _dd(size=4096, count=8192, times=24),
+        ),
+        Workload(
+            "questions", "DNS questions over UDP, each with its answer", (), _script(scripts.ASK, scripts.QUESTIONS)
+        ),
+        Workload("logins", "asking PAM again and again", (), _script(scripts.LOG_IN, scripts.LOGINS)),
+        Workload(
+            "kills", "processes that outgrow their cgroup's memory limit and are killed", (),
+            _script(scripts.BE_KILLED, scripts.KILLS),
+        ),
+        Workload(
+            "squeezed", "reading a file of which half has room in the reader's cgroup", (),
+            _script(scripts.READ_WITHOUT_ROOM, scripts.READS),
         ),
         Workload("faults", "touching the pages of a mapped file that is not in memory", (), _faults),
     )

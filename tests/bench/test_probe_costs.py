@@ -6,12 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from math import comb
 from pathlib import Path
 
 import pytest
+from real_elf import Elf, decoded, plan_of
 
+from santabpf import wire
 from santabpf.bench.probe_costs import HITS, interval
+from santabpf.bench.scripts import KILLS, LOGINS, QUESTIONS, READS
 from santabpf.bench.workloads import WORKLOADS
 from santabpf.errors import BadScenario
 from santabpf.probes import all_probes
@@ -52,6 +56,26 @@ def test_a_cost_is_read_as_it_was_written_and_stands_in_the_readme_once(tmp_path
 
 def test_a_probe_without_programs_says_nothing_of_them() -> None:
     assert "runs" not in COST._replace(bpf_ns=None, runs=None).to_text()
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize(
+    ("probe", "column", "least"),
+    [("auth", "", LOGINS), ("dns", "", QUESTIONS), ("oom", "", KILLS), ("reclaim", "times", READS // 256)],
+)
+def test_loads_of_our_own_hit_what_they_are_for(tmp_path: Path, probe: str, column: str, least: int) -> None:
+    opened = WORKLOADS[HITS[probe]].open(tmp_path)
+    with opened as once, Elf(plan_of(probe)) as elf, ThreadPoolExecutor() as pool:  # type: ignore[attr-defined]
+        elf.until(wire.HELLO)
+        running = pool.submit(once)
+        while not running.done():
+            elf.read(0.2)
+        took = running.result()
+        elf.read(1.2)
+        elf.finish()
+        rows = decoded(elf, probe)
+    assert 0 < took.cpu_s < took.wall_s * len(os.sched_getaffinity(0))
+    assert sum(row[column] if column else 1 for row in rows) >= least
 
 
 @pytest.mark.bpf
