@@ -86,7 +86,9 @@ def verdict(v: Verdict) -> Words:
         blocks.append(Details("What to do next", [steps], f"{len(v.next_steps)} steps"))
     rests = Table([Col("evidence", "code"), Col("what it is"), Col("rows", "number")],
                   [[e.name, e.title, format_count(e.count)] for e in v.evidence])  # fmt: skip
-    trust = f"Confidence is {v.confidence.level}. " + " ".join(v.confidence.reasons)
+    trust = f"Confidence is {v.confidence.level}. " + " ".join(
+        f"{reason.text} ({', '.join(reason.evidence)})" for reason in v.confidence.reasons
+    )
     blocks += [Details("What it rests on", [Paragraph(trust), rests], f"{len(v.evidence)} queries"),
                Note(f"Digest {v.digest}.")]  # fmt: skip
     return Words(*blocks)

@@ -95,6 +95,14 @@ def test_each_gets_the_verdict_that_it_must_and_fires_nothing_else(folder: Path)
     assert others <= set(drill["also"])
 
 
+@each
+def test_every_reason_to_trust_it_has_its_rows(folder: Path) -> None:
+    for verdict in verdicts(folder).values():
+        known = {evidence.name for evidence in verdict.evidence}
+        assert verdict.confidence.reasons
+        assert all({*reason.evidence} and {*reason.evidence} <= known for reason in verdict.confidence.reasons)
+
+
 @pytest.mark.parametrize("folder", [f for f in RECORDINGS if expected(f) == "fired"], ids=lambda path: path.name)
 def test_each_fault_names_who_did_it_and_who_started_that_and_what_to_do_with_its_own_numbers(folder: Path) -> None:
     scenario = sb.open(folder).info["drill"]["scenario"]

@@ -73,7 +73,8 @@ def _tiles(verdict: Verdict) -> list[Tile]:
             ("Started by", who.starter), ("Process", who.process), ("Peer", who.peer), ("File", who.file),
             ("Function", who.function), ("Cgroup", who.cgroup)) if value), None)
         if told:
-            tiles.append(Tile(told[0], told[1], who.cgroup if told[0] != "Cgroup" else ""))
+            of = next((f"{what} {name}" for what, name in (("container", who.container), ("pod", who.pod)) if name), "")
+            tiles.append(Tile(told[0], told[1], of or (who.cgroup if told[0] != "Cgroup" else "")))
     if seen is not None:
         if seen.onset_ns is not None:
             last = seen.to_ns or window.to_ns
@@ -144,12 +145,8 @@ def cause(result: Result) -> Words:
         if verdict.culprit is not None and verdict.culprit.text:
             blocks.append(backed(verdict, verdict.culprit.text, verdict.culprit.evidence))
         blocks += [backed(verdict, s.text, s.evidence) for s in verdict.summary]
-        if verdict.culprit is not None:
-            facts = [(label, str(getattr(verdict.culprit, label))) for label in
-                     ("process", "command", "parent", "starter", "cgroup", "file", "mount", "peer", "listener",
-                      "function") if getattr(verdict.culprit, label)]
-            if facts:
-                blocks.append(Table([Col("culprit"), Col("", "code")], facts))
+        if verdict.culprit is not None and (facts := verdict.culprit.facts):
+            blocks.append(Table([Col("culprit"), Col("", "code")], facts))
         return blocks
 
     brief = []
@@ -166,15 +163,14 @@ def detected(result: Result) -> Words:
         blocks: list[Block] = []
         if verdict.detected is not None:
             seen = verdict.detected
-            blocks.append(Paragraph(seen.text))
+            blocks.append(backed(verdict, seen.text, seen.evidence))
             raised = "not raised" if seen.raised_ns is None else format_utc(seen.raised_ns, date=False) + " UTC"
             blocks.append(Table(
                 [Col("alarm", "code"), Col("condition", "code"), Col("worst", "number"), Col("state"), Col("raised")],
                 [[seen.alarm + (f" of {seen.label}" if seen.label else ""), seen.condition, seen.peak, seen.state,
                   raised]]))
-        trust = verdict.confidence
-        blocks.append(Paragraph(f"Confidence is {trust.level}." + "".join(f" {reason}" for reason in trust.reasons)))
-        return blocks
+        lead = f"Confidence is {verdict.confidence.level}."
+        return blocks + [backed(verdict, r.text, r.evidence, lead=lead) for r in verdict.confidence.reasons]
 
     rows = [[name_of(v, result.verdicts), v.detected.alarm, v.detected.condition, v.detected.peak, v.confidence.level]
             for v in in_brief(result) if v.detected is not None]

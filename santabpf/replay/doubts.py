@@ -229,6 +229,12 @@ def coverage(judge: Judge) -> tuple[str, ...]:
     return ("recording_coverage",)
 
 
+def loss(judge: Judge) -> tuple[str, ...]:
+    """Ask what was lost; the name of the evidence."""
+    _loss(judge)
+    return LOSS
+
+
 def _loss(judge: Judge) -> list[dict[str, Any]]:
     return _own(judge, "loss", "What was lost", LOSS_EVIDENCE)
 

@@ -100,7 +100,7 @@ class Judge:
             (*unknown, *limits, *told.possible),
             told.steps if state == "fired" else tuple(dict.fromkeys(r.step for r in reasons if r.step is not None)),
             told.timeline,
-            told.confidence,
+            telling.no_answer(reasons) if state == "cannot_tell" else told.confidence,
             {p.name: format_value(p.value, p.unit) for p in self.scenario.params},
             tuple(self.evidence[name] for name in sorted(self.evidence)),
             self._inputs(),

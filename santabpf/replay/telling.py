@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .. import verdict as v
 from ..errors import BadScenario
+from ..probes.containers import belongs
 from ..scenarios import NoRow, Sentence, Template
 from ..units import SECOND, format_duration, format_utc
 from . import doubts
@@ -61,12 +62,15 @@ class _Pen:
                      for name in empty)  # fmt: skip
 
 
-_NO_ANSWER = v.Confidence("low", ("There is no answer to trust.",))
-
-
 def nothing() -> Told:
     """Where there is nothing to tell about: no table, or no second."""
-    return Told((), None, None, (), (), (), (), (), _NO_ANSWER)
+    return Told((), None, None, (), (), (), (), (), no_answer(()))
+
+
+def no_answer(reasons: Iterable[doubts.Reason]) -> v.Confidence:
+    """How far to trust what can't be told: it rests on the reasons why not."""
+    on = tuple(dict.fromkeys(name for reason in reasons for name in reason.evidence))
+    return v.Confidence("low", (v.Sentence("There is no answer to trust.", on),))
 
 
 def tell(judge: Judge, hit: Hit, state: v.State, unknown: list[v.Sentence]) -> Told:
@@ -79,13 +83,14 @@ def tell(judge: Judge, hit: Hit, state: v.State, unknown: list[v.Sentence]) -> T
     if fired:
         on = words.culprit_evidence
         who = {key: pen.write(template, on, "not known") for key, template in words.culprit.items()}
-        culprit = v.Culprit(**who, evidence=on)
+        of = belongs(who.get("cgroup", ""))
+        culprit = v.Culprit(**who, pod=of.pod_id or "", container=of.container_id or "", evidence=on)
     summary = () if state == "cannot_tell" else _sentences(words.fired if fired else words.quiet, pen)
     impact = _sentences(words.impact, pen) if fired else ()
     not_told = _sentences(words.could_not_tell, pen)
     steps = _steps(judge, pen) if fired else ()
     timeline = _timeline(judge, pen) if fired else ()
-    confidence = _NO_ANSWER if state == "cannot_tell" else _confidence(judge, pen, unknown)
+    confidence = _confidence(judge, pen, unknown)  # of an answer
     detected = _detected(judge, hit)
     possible += not_told + pen.said(judge)
     return Told(summary, detected, culprit, impact, ruled_out, possible, steps, timeline, confidence)
@@ -148,7 +153,7 @@ def _shown(params: dict[str, int | float]) -> dict[str, int | str]:
 
 def _detected(judge: Judge, hit: Hit) -> v.Detected:
     alarm, signal, incident = hit.alarm, hit.track.signal, hit.incident
-    _signal_evidence(judge, hit)
+    on = (_signal_evidence(judge, hit),)
     unit = "count" if alarm.lookup == "count" else signal.unit
     rule = condition(alarm, signal, threshold_of(alarm, incident.state if incident else "warn"))
     head = (alarm.name, alarm.title, signal.name, hit.label)
@@ -156,7 +161,7 @@ def _detected(judge: Judge, hit: Hit) -> v.Detected:
         worst, at = hit.machine.extreme or (None, None)
         peak = "no value" if worst is None else format_value(worst, unit)
         text = f"The alarm {alarm.name} was not raised: it needs the {rule}; what came nearest was {peak}."
-        return v.Detected(*head, "clear", rule, peak, at, None, None, None, text)
+        return v.Detected(*head, "clear", rule, peak, at, None, None, None, text, on)
     peak = format_value(incident.peak, unit)
     onset, raised = format_utc(incident.onset_ns, date=False), format_utc(incident.raised_ns, date=False)
     lasted = "it was still on when the recording ended"
@@ -166,7 +171,7 @@ def _detected(judge: Judge, hit: Hit) -> v.Detected:
     first = f"first met in the second from {onset}, raised at {raised}"
     text = f"The alarm {alarm.name} went to {grown} by the {rule}: {first}, at its worst {peak}; {lasted} (UTC)."
     ends = incident.onset_ns, incident.raised_ns, incident.to_ns
-    return v.Detected(*head, incident.state, rule, peak, incident.peak_second, *ends, text)
+    return v.Detected(*head, incident.state, rule, peak, incident.peak_second, *ends, text, on)
 
 
 def _signal_evidence(judge: Judge, hit: Hit) -> str:
@@ -244,20 +249,22 @@ def _steps(judge: Judge, pen: _Pen) -> tuple[v.Step, ...]:
 
 def _confidence(judge: Judge, pen: _Pen, unknown: list[v.Sentence]) -> v.Confidence:
     level: Literal["high", "medium", "low"] = "high"
-    reasons = []
+    reasons: list[v.Sentence] = []
     for doubt in judge.scenario.words.doubts:
         if doubt.when.is_true(pen.values):
             text = pen.write(doubt.text, doubt.evidence)
-            reasons += [text] if text else []
+            reasons += [v.Sentence(text, doubt.evidence)] if text else []
             level = "low" if "low" in (level, doubt.level) else "medium"
     if unknown and level == "high":
         level = "medium"
         if all(sentence.evidence == doubts.LOSS for sentence in unknown):
-            reasons.append("Something was lost; it can't have turned the answer.")
+            text = "Something was lost; it can't have turned the answer."
         elif pen.values["state"] == "fired":
-            reasons.append("Not everything was watched; what was seen is enough to say that it happened.")
+            text = "Not everything was watched; what was seen is enough to say that it happened."
         else:
-            reasons.append("Not everything was watched, as told above; what happened there is not known.")
+            text = "Not everything was watched, as told above; what happened there is not known."
+        reasons.append(v.Sentence(text, tuple(dict.fromkeys(name for s in unknown for name in s.evidence))))
     if not reasons:
-        reasons.append(f"{judge.watched} seconds were watched whole, and nothing was lost.")
+        text = f"{judge.watched} seconds were watched whole, and nothing was lost."
+        reasons.append(v.Sentence(text, (*doubts.coverage(judge), *doubts.loss(judge))))
     return v.Confidence(level, tuple(reasons))

@@ -22,6 +22,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..errors import BadScenario, nearest
+from ..probes.containers import belongs
 from ..units import format_bytes, format_count, format_duration, format_ratio, format_utc
 
 _ALLOWED = (
@@ -103,6 +104,8 @@ FILTERS: dict[str, Any] = {
     "brief": brief,
     "length": len,
     "join": lambda items, glue=", ": glue.join(str(i) for i in items),
+    "pod": lambda cgroup: belongs(cgroup or "").pod_id or "",
+    "container": lambda cgroup: belongs(cgroup or "").container_id or "",
     "unit": lambda cgroup: str(cgroup or "").rstrip("/").rsplit("/", 1)[-1],
 }
 

@@ -59,13 +59,15 @@ class Moment:
 
 @dataclass(frozen=True)
 class Culprit:
-    """Who did it; '' where it is not known or does not apply."""
+    """Who did it; '' where it is not known or does not apply. pod and container are what the cgroup's path tells."""
 
     text: str = ""
     process: str = ""
     parent: str = ""
     starter: str = ""
     cgroup: str = ""
+    pod: str = ""
+    container: str = ""
     command: str = ""
     file: str = ""
     mount: str = ""
@@ -73,6 +75,13 @@ class Culprit:
     listener: str = ""
     function: str = ""
     evidence: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """All that is known of it but the sentence, by what it is: process, command, ..."""
+        order = ("process", "command", "parent", "starter", "container", "pod", "cgroup", "file", "mount", "peer",
+                 "listener", "function")  # fmt: skip
+        return [(name, value) for name in order if (value := getattr(self, name))]
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,7 @@ class Detected:
     raised_ns: int | None
     to_ns: int | None  # None: still on when the recording ended, or never on
     text: str
+    evidence: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,7 @@ class Confidence:
     """How far to trust it, and why."""
 
     level: Literal["high", "medium", "low"]
-    reasons: tuple[str, ...]
+    reasons: tuple[Sentence, ...]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .model import Cell, Evidence, Verdict
 
 _STATES = {"fired": "FIRED", "quiet": "quiet", "cannot_tell": "CANNOT TELL"}
-_WHO = ("process", "command", "parent", "starter", "cgroup", "file", "mount", "peer", "listener", "function")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$^!])")
 
 
@@ -63,8 +62,7 @@ def _sections(verdict: Verdict) -> Iterator[tuple[str, list[str]]]:
     """Title and lines of each section that has any, as plain text."""
     yield "", [visible(s.text) for s in verdict.summary]
     if (who := verdict.culprit) is not None:
-        named = [(key, getattr(who, key)) for key in _WHO]
-        yield "Who", [visible(t) for t in (who.text,) if t] + [f"{key}: {visible(t)}" for key, t in named if t]
+        yield "Who", [visible(t) for t in (who.text,) if t] + [f"{key}: {visible(t)}" for key, t in who.facts]
     if verdict.impact:
         yield "Impact", [visible(s.text) for s in verdict.impact]
     if verdict.detected is not None:
@@ -81,7 +79,8 @@ def _sections(verdict: Verdict) -> Iterator[tuple[str, list[str]]]:
             steps.append(f"{n}. {visible(step.text)}")
             steps += [f"   To see that it worked: {visible(step.check)}"] if step.check else []
         yield "What to do next", steps
-    yield "Confidence", [f"{verdict.confidence.level}. " + " ".join(visible(r) for r in verdict.confidence.reasons)]
+    trust = verdict.confidence
+    yield "Confidence", [f"{trust.level}.", *(f"{visible(r.text)} [{', '.join(r.evidence)}]" for r in trust.reasons)]
     yield "Digest", [verdict.digest]
 
 

@@ -252,7 +252,7 @@ def test_what_was_not_watched_is_said(tmp_path: Path) -> None:
     assert "Nothing is known about any table from 08:00:20.000 to 08:00:25.000: connection_lost" in words(verdict)
     assert "5 of 30 seconds were not watched whole" in words(verdict)
     assert verdict.confidence.level == "medium"
-    assert "what was seen is enough to say that it happened" in verdict.confidence.reasons[0]
+    assert "what was seen is enough to say that it happened" in verdict.confidence.reasons[0].text
 
 
 def test_quiet_with_seconds_that_nobody_watched_does_not_claim_that_nothing_was_in_them(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_quiet_with_seconds_that_nobody_watched_does_not_claim_that_nothing_was_
     world.is_blind(20, 25)
     verdict = judge(world, tmp_path)
     assert (verdict.state, verdict.confidence.level) == ("quiet", "medium")
-    assert "what happened there is not known" in verdict.confidence.reasons[0]
+    assert "what happened there is not known" in verdict.confidence.reasons[0].text
 
 
 def test_less_than_half_watched_cannot_tell(tmp_path: Path) -> None:
@@ -368,12 +368,19 @@ def fired(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recording, Result]:
     return recording, replay(recording, ["short_lived_jobs"])
 
 
-def test_every_sentence_names_evidence_that_is_there(fired: tuple[Recording, Result]) -> None:
-    verdict = only(fired[1])
+def sentences(verdict: Verdict) -> list[Any]:
+    """All of its parts that are to rest on evidence."""
+    parts = [*verdict.summary, *verdict.impact, *verdict.ruled_out, *verdict.could_not_tell, *verdict.next_steps]
+    parts += [*verdict.timeline, *verdict.confidence.reasons, verdict.culprit, verdict.detected]
+    return [part for part in parts if part is not None]
+
+
+@pytest.mark.parametrize("length", [24, 10, 2], ids=["fired", "quiet", "cannot tell"])
+def test_every_sentence_names_evidence_that_is_there(length: int, tmp_path: Path) -> None:
+    verdict = judge(wild(World(length)) if length == 24 else World(length), tmp_path)
     known = {e.name for e in verdict.evidence}
-    parts: list[Any] = [*verdict.summary, *verdict.impact, *verdict.ruled_out, *verdict.could_not_tell]
-    parts += [*verdict.next_steps, *verdict.timeline, verdict.culprit]
-    for part in parts:
+    assert verdict.confidence.reasons
+    for part in sentences(verdict):
         assert part.evidence, part
         assert set(part.evidence) <= known, part
 

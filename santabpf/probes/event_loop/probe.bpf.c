@@ -2,9 +2,23 @@
 /* A tick begins where a poll returns and ends where the same thread's next poll begins, whatever poll that is. */
 #define MS 1000000ULL
 
-struct event_loop_thread { u64 since, cpu, born; s64 ready; };
+/* ended: when the last tick did, if it was longer than 200 ms; else 0. */
+struct event_loop_thread { u64 since, cpu, born, ended; s64 ready; };
 /* Entries stay, with since 0 during a poll: that is cheaper than to make new ones. */
 BPF_TABLE("lru_hash", u32, struct event_loop_thread, event_loop_threads, 16384);
+
+/* What a poll finds at once after a long tick had become ready in it. */
+static __always_inline void count_waiting(u64 task, u64 ready)
+{
+	struct event_loop_key key = {
+		.start_ns = task_start(task), .tgid = task_tgid(task), .tid = bpf_get_current_pid_tgid()};
+	struct event_loop_value *value = event_loop_at(&key);
+	if (!value)
+		return;
+	value->kept_waiting += ready;
+	if (ready > value->most_waiting)
+		value->most_waiting = ready;
+}
 
 static __always_inline int tick_begins(long result)
 {
@@ -16,10 +30,13 @@ static __always_inline int tick_begins(long result)
 	now.cpu = read_u64(task + OFF_TASK_CPU);
 	now.since = bpf_ktime_get_ns();
 	struct event_loop_thread *thread = event_loop_threads.lookup(&tid);
-	if (thread)
-		*thread = now;
-	else
+	if (!thread) {
 		event_loop_threads.update(&tid, &now);
+		return 0;
+	}
+	if (result > 0 && thread->ended && thread->born == now.born && now.since - thread->ended < MS)
+		count_waiting(task, result);
+	*thread = now;
 	return 0;
 }
 
@@ -45,7 +62,7 @@ static __always_inline int tick_ends(void)
 	struct event_loop_thread *thread = event_loop_threads.lookup(&tid);
 	if (!thread || !thread->since)
 		return 0;
-	u64 task = bpf_get_current_task(), busy = bpf_ktime_get_ns() - thread->since;
+	u64 task = bpf_get_current_task(), ended = bpf_ktime_get_ns(), busy = ended - thread->since;
 	if (thread->born != read_u64(task + OFF_TASK_START)) {
 		thread->since = 0; /* another thread of that number, which is gone */
 		return 0;
@@ -71,6 +88,7 @@ static __always_inline int tick_ends(void)
 	}
 	if (busy >= MIN_BUSY_NS)
 		report_tick(task, start, thread, busy);
+	thread->ended = busy > 200 * MS ? ended : 0;
 	thread->since = 0;
 	return 0;
 }

@@ -19,6 +19,7 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     assert sum(r["busy_ns"] for r in rows) >= 2 * long_ns
     assert max(r["max_ns"] for r in rows) >= long_ns
     assert all(r["comm"].startswith("python3") for r in rows)
+    assert sum(r["kept_waiting"] for r in rows) == max(r["most_waiting"] for r in rows) == facts["ready"]
 
     bins = [r for r in table("event_loop_hist").to_pylist() if r["tgid"] == pid]
     assert sum(r["ticks"] for r in bins) == facts["ticks"]
