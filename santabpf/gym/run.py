@@ -175,16 +175,18 @@ def judge(recording: Recording, judged: Sequence[str] = (), report: str | Path |
     own = next(v for v in verdicts if v.scenario == told["scenario"])
     return DrillResult(
         told["scenario"], told["variant"], own, told["expected"], recording, written,
-        {v.scenario: v.state for v in verdicts}, _delay(own, told), _core_percent(recording),
+        {v.scenario: v.state for v in verdicts}, _delay(recording, own, told), _core_percent(recording),
     )  # fmt: skip
 
 
-def _delay(verdict: Verdict, told: dict[str, Any]) -> int | None:
-    """From what was provoked to the alarm, where that came after it."""
-    seen, began = verdict.detected, told["onset_ns"]
-    if verdict.state != "fired" or seen is None or seen.raised_ns is None or began is None:
+def _delay(recording: Recording, verdict: Verdict, told: dict[str, Any]) -> int | None:
+    """From what was provoked to the first alarm of its scenario; the one that decides may be a worse one that came later."""
+    if verdict.state != "fired" or told["onset_ns"] is None:
         return None
-    return max(0, seen.raised_ns - int(began))
+    from ..replay import replay
+
+    raised = [int(row.from_ns) for row in replay(recording, [told["scenario"]]).alarms.itertuples()]
+    return max(0, min(raised) - int(told["onset_ns"]))
 
 
 _COST = """

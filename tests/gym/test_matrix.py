@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+import santabpf as sb
 from santabpf.errors import CannotProvoke
 from santabpf.gym import gym, matrix
 from santabpf.gym.matrix import Accuracy, Run
+from santabpf.gym.run import judge
 from santabpf.gym.variants import Variant, variants
 from santabpf.scenarios import all_scenarios, get_scenario
+from santabpf.shipped import shipped
 
 NAMES = ("loop", "busy")
 GOOD = Run("loop", "storm", "fired", ("busy",), {"loop": "fired", "busy": "fired"}, 1_500_000_000, 2.0)
@@ -118,3 +121,13 @@ def test_a_drill_is_judged_by_all_or_alone_and_on_the_node_that_was_named(
     told = gym(["cpu_usage"], node="web-1", alone=alone, accept_new=True)
     assert set(asked) == {("web-1", others, True)}
     assert told.machine == "the node web-1"
+
+
+def test_the_delay_is_that_of_the_first_alarm_though_a_worse_one_decides() -> None:
+    recording = sb.open(shipped("recordings") / "ssh_brute_force_success")
+    result = judge(recording)
+    seen, began = result.verdict.detected, recording.info["drill"]["onset_ns"]
+    assert seen is not None
+    assert seen.raised_ns is not None
+    first = min(int(row.from_ns) for row in sb.replay(recording, ["ssh_brute_force"]).alarms.itertuples())
+    assert result.delay_ns == first - began < seen.raised_ns - began
