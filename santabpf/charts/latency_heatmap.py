@@ -75,7 +75,8 @@ def figure(info: Info) -> go.Figure:
     )
     drawing.update_xaxes(type="date", tickformat="%H:%M:%S", showgrid=False, linecolor=LINE,
                          title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4})
-    drawing.update_layout(margin={"t": 12, "l": 78}, plot_bgcolor=PAPER)
+    # room for the longest title of a colour bar, so that pictures below each other are as wide as each other
+    drawing.update_layout(margin={"t": 12, "l": 78, "r": 116}, plot_bgcolor=PAPER)
     return drawing
 
 

@@ -28,7 +28,7 @@ class FindingsBox(w.VBox):  # type: ignore[misc]
         self._note = w.Textarea(placeholder="What do you see in this window?",
                                 layout={"width": "auto", "height": "64px"})
         self._author = w.Text(placeholder="Your name", layout={"width": "180px"})
-        self._path = w.Text(f"{opened.recording.name}-postmortem.html", layout={"width": "380px"})
+        self._path = w.Text(f"{opened.recording.name}-postmortem.html", layout={"flex": "0 1 640px"})
         self._list, self._said = w.VBox(layout=WIDE), Pane(layout=WIDE)
 
         def mark() -> None:

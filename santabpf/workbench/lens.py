@@ -60,12 +60,15 @@ class Lens:
         """Those of the tables that a filter of the view can't be applied to: they are shown whole."""
         return [t for t in tables if self.has(t) and not all(self.reaches(t, f) for f in view.filters)]
 
-    def ask(self, view: View, sql: str, **params: Any) -> pa.Table:
-        """One SELECT, in which [table] stands for the rows of that table that the view leaves. Raises QueryFailed."""
+    def ask(self, view: View, sql: str, *, lives: bool = False, **params: Any) -> pa.Table:
+        """One SELECT, in which [table] stands for the rows of that table that the view leaves. Raises QueryFailed.
+
+        lives: of a process that had to do with a filter all rows are left, also those from before it had that name
+        """
         names = [part.split("]")[0] for part in sql.split("[")[1:] if part.split("]")[0] in self.recording]
         with self._lock:
             for name in dict.fromkeys(names):
-                rows, given = self._seen(view, name, params)
+                rows, given = self._seen(view, name, params, lives)
                 sql, params = sql.replace(f"[{name}]", rows), params | given
             return self._query.run(sql, params, from_ns=view.window.start_ns, to_ns=view.window.end_ns,
                                    whole=ALWAYS).table
@@ -102,12 +105,13 @@ class Lens:
     def _columns(self, table: str) -> set[str]:
         return set(self.recording[table].schema.names)
 
-    def _seen(self, view: View, table: str, taken: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _seen(self, view: View, table: str, taken: dict[str, Any], lives: bool) -> tuple[str, dict[str, Any]]:
         """A sub-SELECT and its parameters."""
         parts: list[str] = []
         params: dict[str, Any] = {}
         for number, a_filter in enumerate(view.filters):
-            own = self._predicate(table, a_filter)
+            whole = lives and set(IDENTITY) <= self._columns(table)
+            own = None if whole else self._predicate(table, a_filter)
             if own is not None:
                 for name, value in own[1].items():
                     params[f"f{number}_{name}"] = value

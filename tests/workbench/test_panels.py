@@ -108,6 +108,18 @@ def test_the_tree_holds_who_started_or_ended_in_the_window(looked: Investigation
     assert part.picks[-1] == bzip2
 
 
+def test_a_filtered_tree_has_whole_lives_and_not_those_rows_alone_that_bear_the_name(looked: Investigation) -> None:
+    looked.only(Filter("command", "apache2"))  # as its jobs are called between fork and exec
+    (part,) = draw(looked, "tree")
+    ended = {row["tgid"]: row["ts_ns"] for row in looked.recording["exit"].arrow(["tgid", "ts_ns"]).to_pylist()}
+    drawn = {pick.tgid: (box.name, START + 1000 * (box.start_us + box.span_us))
+             for pick, box in zip(part.picks, part.shown.boxes, strict=True)}
+    jobs = {tgid: box for tgid, box in drawn.items() if tgid not in (1, 310)}
+    assert len(jobs) == 80
+    assert {name for name, _ in jobs.values()} == {"sh", "grep", "sed", "cat", "ps"}
+    assert all(abs(end - ended[tgid]) < 2 * MS for tgid, (_, end) in jobs.items())
+
+
 def test_a_flame_graph_and_a_difference_have_the_samples_of_their_windows(looked: Investigation) -> None:
     (part,) = draw(looked, "flames")
     assert isinstance(part.shown, Flame)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 GROUP, PLACE = "time", 0
 TITLE = "Flame graphs"
-ABOUT = "Click a frame to see only what ran through it."
+ABOUT = "Click a frame to see only what ran through it, here and everywhere else."
 #: Of HTML that goes to the browser for one of them; narrower frames are drawn together.
 MOST_BYTES, LEAST = 600_000, 0.0003
 _OF = {"profile": ("CPU time", "Where the CPU time went"), "offcpu": ("waiting time", "Where threads waited")}

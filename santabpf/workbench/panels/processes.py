@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 GROUP, PLACE = "who", 0
 TITLE = "Processes"
-ABOUT = "Who did most in this window. Click a row to see only what has to do with it."
+ABOUT = "Who did most in this window, by the shares of all columns. Click a row to see only what has to do with it."
 MEASURES = (
     Measure("CPU of those that ended", "exit", "sum(cpu_ns)", "ns",
             "All the CPU time of their lives, of processes that ended in this window."),

@@ -52,4 +52,4 @@ def _rows(investigation: Investigation, view: View, table: str) -> pa.Table:
         dearest += "" if table == "exit" else """
             OR (node, tgid, start_ns) NOT IN (SELECT (node, tgid, start_ns) FROM [exit] WHERE tgid IS NOT NULL)"""
     only = view if table != "processes" else View(view.window)
-    return lens.ask(only, f"SELECT {_COLUMNS[table]} FROM [{table}] {dearest} LIMIT {4 * MOST_BOXES}")
+    return lens.ask(only, f"SELECT {_COLUMNS[table]} FROM [{table}] {dearest} LIMIT {4 * MOST_BOXES}", lives=True)

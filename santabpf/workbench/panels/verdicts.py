@@ -32,8 +32,15 @@ def parts(investigation: Investigation) -> list[Part]:
     quiet = [v for v in verdicts if v.state == "quiet"]
     if quiet:
         rows = [(name_of(v, verdicts), " ".join(s.text for s in v.summary)) for v in quiet]
-        blocks += [Heading("Looked for, and not found"), Table([Col("scenario"), Col("what was seen")], rows)]
+        table = Table([Col("scenario"), Col("what was seen")], rows)
+        # a long table would stand between what happened and its signals
+        blocks += [Details(f"Looked for, and not found: {_many(len(quiet))}", [table])] if blocks else [
+            Heading("Looked for, and not found"), table]
     return [Part(Words(*blocks))]
+
+
+def _many(count: int) -> str:
+    return "one scenario" if count == 1 else f"{count} scenarios"
 
 
 def _told(verdict: Verdict, name: str, window: Window, everything: Window) -> list[Block]:
