@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 import ipywidgets as w
 
+from ..display.escape import visible
+from ..errors import SantaError
 from ..scenarios import all_scenarios
 from .controls import WIDE, button
 
@@ -17,7 +19,13 @@ class ScenarioPicker(w.VBox):  # type: ignore[misc]
     """A box for each scenario there is; none ticked means all."""
 
     def __init__(self, chosen: Iterable[str] = ()) -> None:
-        named, ticked = all_scenarios(), set(chosen)
+        self._problem = ""
+        try:
+            named = all_scenarios()
+        except SantaError as exc:  # one of one's own is broken
+            named, self._problem = {}, str(exc)
+        ticked = set(chosen)
+        self._unknown = tuple(name for name in dict.fromkeys(chosen) if name not in named)
         titles = sorted(named, key=lambda name: named[name].title)
         self._boxes = {
             name: w.Checkbox(name in ticked, description=named[name].title, tooltip=named[name].summary.strip(),
@@ -35,8 +43,11 @@ class ScenarioPicker(w.VBox):  # type: ignore[misc]
 
     @property
     def value(self) -> tuple[str, ...]:
-        """The names of those that are ticked, by their titles' order; empty for all."""
-        return tuple(name for name, box in self._boxes.items() if box.value)
+        """The names of those that are ticked, in the order of their titles; empty for all.
+
+        Names that are no scenario's stay, so that whoever is told to judge them says so, until all are unticked.
+        """
+        return (*self._unknown, *(name for name, box in self._boxes.items() if box.value))
 
     @property
     def disabled(self) -> bool:
@@ -49,9 +60,14 @@ class ScenarioPicker(w.VBox):  # type: ignore[misc]
             widget.disabled = value
 
     def _untick(self) -> None:
+        self._unknown = ()
         for box in self._boxes.values():
             box.value = False
+        self._tell()
 
     def _tell(self) -> None:
-        few, of = len(self.value), len(self._boxes)
+        few, of = sum(box.value for box in self._boxes.values()), len(self._boxes)
+        if self._problem or self._unknown:
+            self._said.value = visible(self._problem or f"There is no scenario {', '.join(self._unknown)}.")
+            return
         self._said.value = f"{few} of {of} scenarios are judged." if few else f"All {of} scenarios are judged."

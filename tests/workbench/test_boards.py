@@ -15,6 +15,7 @@ import santabpf as sb
 from santabpf.check import CheckResult, Finding
 from santabpf.probes import all_probes
 from santabpf.replay import AlarmEvent, Evaluator
+from santabpf.scenarios import all_scenarios
 from santabpf.workbench.board import LINES, Board, Watched, lights
 from santabpf.workbench.live_panel import LivePanel
 from santabpf.workbench.live_session import LiveSession
@@ -22,6 +23,7 @@ from santabpf.workbench.meter import Meter
 from santabpf.workbench.pane import Pane
 from santabpf.workbench.player import Player
 from santabpf.workbench.player_panel import PlayerPanel
+from santabpf.workbench.scenario_picker import ScenarioPicker
 
 AT = 1_800_000_000_000_000_000
 
@@ -111,6 +113,40 @@ def test_a_live_panel_says_what_is_wrong_with_what_was_asked_for(tmp_path: Path)
     assert "there is no recording to keep" in panel.children[1].children[-1].drawing
     assert "There is no recording yet" in repr(panel.verdicts())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_scenarios_are_ticked_and_none_means_all() -> None:
+    picker = ScenarioPicker(["cpu_usage"])
+    assert picker.value == ("cpu_usage",)
+    picker._boxes["slow_dns"].value = True
+    assert picker.value == ("cpu_usage", "slow_dns")  # in the order of their titles
+    assert picker._said.value == f"2 of {len(all_scenarios())} scenarios are judged."
+    assert "disk" in picker._boxes["disk_full"].tooltip
+    picker._none.click()
+    assert picker.value == ()
+    assert picker._said.value == f"All {len(all_scenarios())} scenarios are judged."
+
+
+def test_a_scenario_that_is_none_is_said_and_not_taken_for_all(tmp_path: Path) -> None:
+    panel = LivePanel(LiveSession("local", ["cpu_usag"], out=tmp_path / "r"))
+    assert panel._scenarios._said.value == "There is no scenario cpu_usag."
+    panel.start()
+    assert "did you mean 'cpu_usage'" in repr(panel.wait())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_scenario_of_ones_own_is_a_sentence_in_the_live_panel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "scenarios" / "mine" / "scenario.yaml"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("name: [")
+    monkeypatch.setenv("SANTABPF_PATH", str(tmp_path))
+    panel = LivePanel(LiveSession("local", ["cpu_usage"], out=tmp_path / "r"))
+    assert "scenario.yaml:2" in panel._scenarios._said.value
+    panel.start()
+    assert "scenario.yaml:2" in repr(panel.wait())
+    assert not (tmp_path / "r").exists()
 
 
 def test_hostile_names_are_text_in_every_part_of_the_live_panel(tmp_path: Path) -> None:
