@@ -104,7 +104,7 @@ class Panel(NamedTuple):
 
 
 class Info(NamedTuple):
-    """All panels, one below the other over one time axis; a note where there are none."""
+    """All panels, one below the other over one time axis; a note where there are none, or some were left out."""
 
     panels: tuple[Panel, ...]
     note: str
@@ -165,6 +165,25 @@ def info(
     return Info(tuple(panels), "")
 
 
+def foremost(info: Info, most: int) -> Info:
+    """So many of the panels: those of alarms that were on, others of the same scenarios, those nearest to an alarm.
+
+    Which are nearest is no matter of their order, so that a live picture does not jump.
+    """
+    on = {panel.scenario for panel in info.panels if panel.spans}
+
+    def place(panel: Panel) -> tuple[bool, bool]:
+        return not panel.spans, panel.scenario not in on
+
+    ranked = sorted(info.panels, key=lambda panel: (*place(panel), -(panel.nearness or 0)))
+    if len(ranked) <= most:
+        return info
+    left = ranked[most:]
+    more = "1 more signal that came" if len(left) == 1 else f"{len(left)} more signals that came"
+    kept = sorted((panel for panel in info.panels if panel not in left), key=place)
+    return Info(tuple(kept), f"Not shown: {more} less near to an alarm.")
+
+
 def _peak(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
     known = values[~np.isnan(values)]
     return float(np.abs(known).max()) if known.size else 0.0
@@ -208,7 +227,7 @@ def figure(info: Info) -> go.Figure:
         drawing.layout.annotations[row - 1].hovertext = hover(panel)
         draw_panel(drawing, marks, panel, row, last, heights[row - 1])
     marks.put(drawing)
-    dressed(drawing, height=inside + 36 + 44)
+    dressed(drawing, height=inside + 36 + 44, note=info.note)
     drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 36, "l": 64, "r": 96})
     drawing.update_xaxes(type="date", hoverformat="%H:%M:%S UTC", tickformat="%H:%M:%S")
     drawing.update_xaxes(title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4}, row=count, col=1)

@@ -21,7 +21,7 @@ from ..recording import open as open_recording
 from ..replay import Result, replay
 from ..units import DAY, format_duration, format_utc
 from .clocks import Clock, clock_of
-from .pictures import about_signals
+from .pictures import MOST_SIGNALS, about_signals
 from .words import moments
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def aligned_timeline(incident: Incident) -> Words:
 
 
 def aligned_signals(incident: Incident) -> Figure:
-    """Every signal of every recording on one time axis; a line is named by its recording and node."""
+    """The signals that matter most, of every recording, on one time axis; a line is named by its recording and node."""
     import pandas as pd
 
     frames = []
@@ -102,7 +102,8 @@ def aligned_signals(incident: Incident) -> Figure:
         frames.append((_moved(result.signals, ("second",), incident.name(rec), clocks),
                        _moved(over, ("onset_ns", "from_ns", "to_ns"), incident.name(rec), clocks)))
     told = about_signals({v.scenario for _, result, _ in incident.parts for v in result.verdicts})
-    info = signal_chart.info(pd.concat([s for s, _ in frames]), pd.concat([a for _, a in frames]), **told)
+    info = signal_chart.foremost(
+        signal_chart.info(pd.concat([s for s, _ in frames]), pd.concat([a for _, a in frames]), **told), MOST_SIGNALS)
     return Figure(signal_chart.figure(info), f"signals of all recordings over time, {len(info.panels)} panels")
 
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from ..replay import Result
 
 
+#: More panels than these are a wall.
+MOST_SIGNALS = 8
+
+
 def _table(rec: Recording, name: str, columns: list[str] | None = None) -> pa.Table | None:
     """The table, or None where the recording has none of that name."""
     return rec[name].arrow(columns) if name in rec else None
@@ -52,9 +56,9 @@ def about_signals(names: Iterable[str]) -> dict[str, Any]:
 
 
 def signals(result: Result) -> Figure:
-    """Every signal that was looked at, second by second, with its thresholds; shaded where an alarm was on."""
+    """The signals that matter most, second by second, with their thresholds; shaded where an alarm was on."""
     told = about_signals({verdict.scenario for verdict in result.verdicts})
-    info = signal_chart.info(result.signals, result.alarms, **told)
+    info = signal_chart.foremost(signal_chart.info(result.signals, result.alarms, **told), MOST_SIGNALS)
     return Figure(signal_chart.figure(info), f"signals over time, {len(info.panels)} panels")
 
 

@@ -219,7 +219,7 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
             return
         start = int(table["second"].min())
         info = chart.info(table, spans(glance.events), **about_signals(set(table["scenario"])))
-        figure = chart.figure(info._replace(panels=info.panels[:MOST_PANELS]))
+        figure = chart.figure(chart.foremost(info, MOST_PANELS))
         figure.update_xaxes(range=times([start, start + round(max(30.0, glance.elapsed_s) * SECOND)]))
         self._chart.draw(Figure(figure, "signals, live"))
 

@@ -134,3 +134,17 @@ def test_labels_of_levels_that_are_close_to_each_other_do_not_meet() -> None:
     per_pixel = drawing.layout.yaxis.range[1] / 150
     assert [low.text, high.text] == ["warn 1", "crit 2"]
     assert (high.y - low.y) / per_pixel + high.yshift - low.yshift >= 13 - 1e-6
+
+
+def test_of_too_many_panels_those_of_alarms_their_scenarios_and_the_nearest_to_one_are_kept() -> None:
+    names = [("hot", "raised"), ("hot", "beside"), ("calm", "near"), ("calm", "far"), ("calm", "bare")]
+    rows = pa.table({"scenario": [of for of, _ in names], "signal": [name for _, name in names], "second": [START] * 5,
+                     "node": ["n"] * 5, "label": [""] * 5, "value": [9.0, 1.0, 0.8, 0.1, 5.0]})
+    alarms = tables(jobs=0)["alarms"].slice(0, 1).to_pandas().assign(scenario="hot", alarm="on")
+    info = signals.info(rows, alarms, alarm_signals={("hot", "on"): "raised"}, thresholds=[
+        Threshold("calm", "far", "warn", 1.0), Threshold("calm", "near", "warn", 1.0)])
+    kept = signals.foremost(info, 3)
+    assert [panel.signal for panel in kept.panels] == ["raised", "beside", "near"]
+    assert kept.note == "Not shown: 2 more signals that came less near to an alarm."
+    assert kept.note in [a.text for a in signals.figure(kept).layout.annotations]
+    assert signals.foremost(info, 5) is info

@@ -77,7 +77,6 @@ def _alarms(result: Result) -> list[chart.Alarm]:
 def _signals(result: Result) -> list[signal_chart.Panel]:
     """Those that an alarm was raised on; where none was, those that came nearest to it."""
     told = about_signals({verdict.scenario for verdict in result.verdicts})
-    panels = signal_chart.info(result.signals, result.alarms, **told).panels
-    raised = [panel for panel in panels if panel.spans]
-    return (raised or sorted((p for p in panels if p.nearness is not None), key=lambda p: -(p.nearness or 0))
-            )[:MOST_SIGNALS]
+    found = signal_chart.foremost(signal_chart.info(result.signals, result.alarms, **told), MOST_SIGNALS).panels
+    raised = [panel for panel in found if panel.spans]
+    return raised or [panel for panel in found if panel.nearness is not None]
