@@ -21,6 +21,7 @@ from . import attach, btf, checks, fit, formats, kernel, stubs
 _PLACES = ("/tmp", "/run", "/mnt")
 _TRACEFS = "/sys/kernel/tracing"
 _WORTH_IT, _SPARE_BYTES = 3, 1 << 30  # probes, and memory, from which on two compile side by side; each takes 130 MB
+_QUICK = ["-Wno-unused-function", "-g0"]  # nobody reads the debug information, which takes a tenth of the time
 _MAX_FDS = 250  # SCM_MAX_FD is 253, include/net/scm.h
 
 
@@ -122,7 +123,7 @@ def _load(BPF: Any, types: btf.BTF, known: formats.Formats, spec: dict, common: 
     flags = [f"-D{name}={value}" for name, value in found.defines.items()]
     flags += [f"-D{name}={value}ULL" for name, value in spec["params"].items()]
     text = found.declarations + spec["source"]
-    module = BPF(text=text, cflags=common + flags + ["-Wno-unused-function"])
+    module = BPF(text=text, cflags=common + flags + _QUICK)
     attach.attach(module, BPF, found.points, spec["params"], fit.find_function)
     labels, fds = attach.handed_over(module, spec)
     message = {"event": "probe", "name": spec["name"], "state": found.state, "why": found.why, "missing": found.missing}

@@ -110,7 +110,7 @@ static __always_inline u64 note_cgroup_of(u64 tree, u64 node)
 			return id;
 	}
 	u32 state = PATH_CUT, depth = 0;
-#pragma unroll
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < CGROUP_DEPTH; i++) {
 		u64 parent = read_u64(node + OFF_KN_PARENT);
 		if (!parent) {
@@ -142,7 +142,7 @@ static __always_inline int is_in_tree(u32 tgid)
 
 static __always_inline int is_node_in_cgroup(u64 node)
 {
-#pragma unroll
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < CGROUP_DEPTH; i++) {
 		if (!node)
 			break;

@@ -40,15 +40,8 @@ HERE = Path(__file__).parent
 #: A program that was skipped, or a map that others filled, need not be the plant's loss: its rows are counted below.
 CAUSES = ("reserve_failed", "buffer_dropped")
 PLANT_S = 180.0  # for one plant, on an emulated machine
-# Run on the node. The first starts the second in a new process, so that what a login shell did is not the plant's. The
-# second takes a zip from stdin, leaves the rest of stdin to the plant, and runs that as a program.
-START = """
-import os, sys
-child = os.fork()
-if child == 0:
-    os.execv(sys.executable, [sys.executable, "-c", *sys.argv[1:]])
-os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 127)
-"""
+ANEW = ("/bin/sh", "-c", '"$@"; exit $?', "sh")  # in a new process: what a login shell did is not the plant's
+# Run on the node: takes a zip from stdin, leaves the rest of stdin to the plant, and runs that as a program.
 BOOT = """
 import os, sys, zipimport
 def take(count):
@@ -179,7 +172,7 @@ def grow(node: str, wanted: list[str], out: Path, **options: Any) -> Grown:
 @contextmanager
 def _planted(transport: Transport, name: str) -> Iterator[dict[str, Any] | str]:
     """What a plant says of itself. It is ended with the `with`."""
-    channel = transport.start([PYTHON, "-c", f"exec({START!r})", f"exec({BOOT!r})", name], sudo=True)
+    channel = transport.start([*ANEW, PYTHON, "-S", "-c", f"exec({BOOT!r})", name], sudo=True)
     try:
         code = _zipped()
         channel.write(struct.pack("<I", len(code)) + code)

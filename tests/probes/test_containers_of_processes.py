@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,13 +14,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from planted import recorded
-from real_elf import Elf, plan_of
+from real_elf import Elf, decoded, plan_of
 
 from santabpf import wire
+from santabpf.elf import cgroups, kernel
 from santabpf.elf.scope import _cgroup_folder, cgroup_controller
 from santabpf.probes.source import CGROUPS
 
 pytestmark = pytest.mark.bpf
+PIDFD_GETFD = 438  # include/uapi/asm-generic/unistd.h
 
 
 @pytest.fixture
@@ -65,6 +69,33 @@ def many() -> Iterator[list[Path]]:
                 folder.rmdir()
             except OSError:
                 time.sleep(0.05)
+
+
+def test_a_path_that_another_cpu_has_half_written_is_written_once_more(many: list[Path]) -> None:
+    with Elf(plan_of("exec")) as elf:
+        elf.until(wire.HELLO)
+        half = held_map(elf.process.pid, "value_size", cgroups._VALUE_BYTES)
+        kernel.map_update(half, struct.pack("<Q", many[0].stat().st_ino), bytes(cgroups._VALUE_BYTES))
+        os.close(half)
+        child = subprocess.Popen(["sh", "-c", f"echo $$ > {many[0]}/cgroup.procs; exec /bin/true"])
+        child.wait()
+        elf.read(0.3)
+        elf.finish()
+        (path,) = [row["cgroup"] for row in decoded(elf, "exec") if row["tgid"] == child.pid and row["comm"] == "true"]
+    assert path is not None
+    assert path.endswith(f"/{many[0].name}")
+
+
+def held_map(pid: int, key: str, value: int) -> int:
+    """A descriptor of the one map that this process holds of which /proc says this."""
+    infos = {int(path.name): dict(line.split(":", 1) for line in path.read_text().splitlines())
+             for path in Path(f"/proc/{pid}/fdinfo").iterdir()}  # fmt: skip
+    (descriptor,) = [number for number, info in infos.items() if info.get(key, "").strip() == str(value)]
+    process = os.pidfd_open(pid)
+    try:
+        return ctypes.CDLL(None).syscall(PIDFD_GETFD, process, descriptor, 0)
+    finally:
+        os.close(process)
 
 
 def test_that_there_was_no_room_for_the_paths_of_cgroups_is_said_once(many: list[Path]) -> None:
