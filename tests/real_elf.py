@@ -11,6 +11,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -171,12 +172,16 @@ class Elf:
     """A running elf: its frames as they come. Pings it whenever it is read.
 
     on_frame: called with each frame; those for which it returns True are not kept.
+    command:  what starts it, where that is not on this machine
     """
 
-    def __init__(self, plan: dict[str, Any], on_frame: Callable[[wire.Frame], bool] = lambda frame: False) -> None:
+    def __init__(
+        self, plan: dict[str, Any], on_frame: Callable[[wire.Frame], bool] = lambda frame: False, *,
+        command: Sequence[str] = COMMAND,
+    ) -> None:  # fmt: skip
         self.plan = plan
         self._on_frame = on_frame
-        self.process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self._in, self._out = self.process.stdin, self.process.stdout
@@ -221,6 +226,14 @@ class Elf:
                 pinged = time.monotonic()
             if select.select([self._out], [], [], min(left, 0.2))[0]:
                 self._take()
+
+    def read_while(self, act: Callable[[], Any]) -> Any:
+        """Take frames as long as this function runs, in another thread; what it returns, or raises."""
+        with ThreadPoolExecutor(1) as pool:
+            doing = pool.submit(act)
+            while not doing.done():
+                self.read(0.2)
+            return doing.result()
 
     def ping_without_reading(self, seconds: float) -> None:
         """A Santa that lives but is too slow to read."""

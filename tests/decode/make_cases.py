@@ -1,78 +1,161 @@
-"""Makes santabpf/probes/<probe>/cases/<kernel>/case.json: records that this kernel gave while a plant planted.
+"""Makes santabpf/probes/<probe>/cases/<kernel>/case.json: records that a kernel gave while plants planted.
 
-Run by hand, as root, when a probe's columns change: python tests/decode/make_cases.py [PROBE ...]. Only what the plant
-itself did is recorded (a tree scope), a few records of each table are kept, and of the node only its class. Look at the
-rows before they are committed: from then on they are what these bytes must become.
+Run by hand, as root, when a probe's columns change, for this kernel or for that of a guest (see tests/guest):
+
+    python tests/decode/make_cases.py [--guest 6.1] [PROBE ...]
+
+Only what the plants did is recorded (a tree scope), a few records of each table are kept, and of the node only
+its class. Look at the rows before they are committed: from then on they are what these bytes must become.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import platform
+import shlex
+import struct
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests")]
 
+from guest.image import image  # noqa: E402
+from guest.machine import Guest  # noqa: E402
+from probes import plants  # noqa: E402
 from real_elf import Elf  # noqa: E402
 
 from santabpf import wire  # noqa: E402
 from santabpf.decode import Decoder  # noqa: E402
+from santabpf.launch import COMMAND, PYTHON  # noqa: E402
 from santabpf.probes import Probe, all_probes, parse_probe  # noqa: E402
 from santabpf.probes.source import plan  # noqa: E402
 
 KEEP = 4
-PLANT_S = 60.0
 CGROUP = Path("/sys/fs/cgroup/memory/santabpf-case")  # so that no row names a cgroup of this machine
 WHOLE_NODE = ("drops",)  # counts by reason, of nobody in particular: a scope would leave out what comes in softirqs
-GATE = """
-import os, sys
-sys.stdin.readline()
-sys.path.append(os.path.dirname(sys.argv[1]))
-exec(compile(open(sys.argv[1]).read(), "plant", "exec"), {"__name__": "__main__"})
+#: Takes plants' names, one a line, and runs each in a child; says its process id first, and then how each ended.
+GATE = plants.TAKE + """
+print(os.getpid(), flush=True)
+for name in iter(lambda: os.read(0, 64).decode().strip(), ""):
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open("/dev/null", os.O_RDWR), 0)
+        os.dup2(0, 1)
+        run(name)
+        sys.stdout.flush()
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-def capture(probe: Probe) -> dict[str, Any]:
-    """The case of one probe. Raises AssertionError where the plant failed or nothing came."""
-    plant = ROOT / "tests" / "probes" / "plant" / f"{probe.name}.py"
-    spec = _spec(probe.name)
-    gate = subprocess.Popen(
-        ["/usr/bin/python3", "-c", GATE, str(plant)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert gate.stdin is not None
-    CGROUP.mkdir(exist_ok=True)
-    (CGROUP / "cgroup.procs").write_text(str(gate.pid))
+class Node:
+    """This machine, or a guest; gate is the process below which everything is planted."""
+
+    def __init__(self, guest: Guest | None = None) -> None:
+        self._ssh = [] if guest is None else ["ssh", "-F", str(guest.config), guest.node]
+        self.gate = subprocess.Popen(
+            self.command([PYTHON, "-c", GATE]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)  # fmt: skip
+        self._say(struct.pack("<I", len(plants.zipped())) + plants.zipped())
+        self.tgid = int(self._hear())
+        if guest is None:
+            CGROUP.mkdir(exist_ok=True)
+            (CGROUP / "cgroup.procs").write_text(str(self.tgid))
+
+    def command(self, argv: Iterable[str]) -> list[str]:
+        """What runs this there."""
+        return [*self._ssh, shlex.join(argv)] if self._ssh else list(argv)
+
+    def plant(self, name: str) -> None:
+        """Raises AssertionError where the plant fails."""
+        self._say(name.encode() + b"\n")
+        code = self._hear()
+        assert int(code) == 0, f"{name}.py ended with {code}"
+
+    def _say(self, what: bytes) -> None:
+        assert self.gate.stdin is not None
+        self.gate.stdin.write(what)
+
+    def _hear(self) -> str:
+        assert self.gate.stdout is not None
+        return self.gate.stdout.readline().decode()
+
+
+@contextmanager
+def node(kernel: str) -> Iterator[Node]:
+    """A guest with this kernel; this machine where there is no name."""
+    guest = Guest(image(kernel)) if kernel else None
     try:
-        chosen = plan([parse_probe(spec)], scope=None if probe.name in WHOLE_NODE else {"tree": gate.pid})
-        with Elf(chosen) as elf:
-            elf.until(wire.HELLO, 120)
-            elf.read(1.1)
-            gate.stdin.write("go\n")
-            gate.stdin.close()
-            deadline = time.monotonic() + PLANT_S
-            while gate.poll() is None and time.monotonic() < deadline:
-                elf.read(0.2)
-            assert gate.poll() == 0, f"{plant.name} ended with {gate.poll()}"
-            elf.read(1.5)
-            frames = elf.finish()
+        there = Node(guest)
+        try:
+            yield there
+        finally:
+            there.gate.kill()
+            there.gate.wait()
     finally:
-        gate.kill()
-        gate.wait()
-        time.sleep(0.5)
-        CGROUP.rmdir()
-    hello = _hello(next(f for f in frames if f.kind == wire.HELLO).json())
-    kept = [kept for table in chosen["probes"][0]["tables"] for kept in _kept(table, frames, hello["possible_cpus"])]
+        if guest is not None:
+            guest.close()
+        elif CGROUP.exists():
+            time.sleep(0.5)
+            CGROUP.rmdir()
+
+
+def plants_of(probe: Probe) -> list[str]:
+    """Those that fill its tables."""
+    return [table.name for table in probe.tables if table.name in plants.names()] or [probe.name]
+
+
+def capture(probes: list[Probe], where: Node) -> Iterator[tuple[Probe, str, dict[str, Any] | str]]:
+    """(probe, kernel, its case or why there is none), of one recording of them all."""
+    specs = {probe.name: _spec(probe.name) for probe in probes}
+    whole_node = any(probe.name in WHOLE_NODE for probe in probes)
+    scope = None if whole_node else {"tree": where.tgid}
+    whole = plan([parse_probe(spec) for spec in specs.values()], scope=scope)
+    failed: dict[str, str] = {}
+    with Elf(whole, command=where.command(COMMAND)) as elf:
+        elf.until(wire.HELLO, 600)
+        elf.read(1.1)
+        for probe in probes:
+            for name in plants_of(probe):
+                try:
+                    elf.read_while(partial(where.plant, name))
+                except AssertionError as exc:
+                    failed[probe.name] = str(exc)
+        elf.read(2.5)
+        frames = elf.finish(120)
+    hello = next(f for f in frames if f.kind == wire.HELLO).json()
+    for probe in probes:
+        try:
+            assert probe.name not in failed, failed[probe.name]
+            yield probe, _kernel(hello), _case(probe, specs[probe.name], scope, whole, hello, frames)
+        except (AssertionError, StopIteration) as exc:
+            yield probe, _kernel(hello), str(exc)
+
+
+def _case(
+    probe: Probe, spec: str, scope: dict[str, int] | None, whole: dict[str, Any], said: dict[str, Any],
+    frames: list[wire.Frame],
+) -> dict[str, Any]:  # fmt: skip
+    """The case of one probe: its own frames, under the numbers that its tables have where it is recorded alone."""
+    alone = plan([parse_probe(spec)], scope=scope)
+    ids = {table["name"]: table["id"] for table in alone["probes"][0]["tables"]}
+    own = next(entry for entry in whole["probes"] if entry["name"] == probe.name)
+    hello = _hello(said, probe.name, ids)
+    kept = [
+        {**kept, "table": ids[table["name"]]}
+        for table in own["tables"] for kept in _kept(table, frames, hello["possible_cpus"])
+    ]  # fmt: skip
     assert kept, "the plant left nothing"
     if any(table.schema.needs_paths for table in probe.tables):
         kept += [_frame(f, f.payload) for f in frames if f.kind == wire.MAP and f.table == wire.CGROUPS]
     case = {"spec": spec, "hello": hello, "frames": kept}
-    return {**case, "rows": json.loads(json.dumps(decoded(case, chosen)))}
+    return {**case, "rows": json.loads(json.dumps(decoded(case, alone)))}
 
 
 def decoded(case: dict[str, Any], chosen: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -92,10 +175,15 @@ def decoded(case: dict[str, Any], chosen: dict[str, Any]) -> dict[str, list[dict
     return rows
 
 
-def _hello(said: dict[str, Any]) -> dict[str, Any]:
-    kernel = ".".join(platform.release().split(".")[:2])
-    probes = {name: {**facts, "why": None, "missing": []} for name, facts in said["probes"].items()}
-    return {**said, "hostname": "node", "boot_id": "0", "kernel": kernel, "memory_bytes": 1 << 30, "probes": probes}
+def _kernel(said: dict[str, Any]) -> str:
+    return ".".join(said["kernel"].split(".")[:2])
+
+
+def _hello(said: dict[str, Any], probe: str, ids: dict[str, int]) -> dict[str, Any]:
+    probes = {probe: {**said["probes"][probe], "why": None, "missing": []}}
+    tables = {name: {"id": number} for name, number in ids.items() if name in said["tables"]}
+    own = {"hostname": "node", "boot_id": "0", "kernel": _kernel(said), "memory_bytes": 1 << 30}
+    return {**said, **own, "probes": probes, "tables": tables}
 
 
 def _kept(table: dict[str, Any], frames: list[wire.Frame], cpus: int) -> list[dict[str, Any]]:
@@ -133,18 +221,21 @@ def _spec(name: str) -> str:
 
 
 def main() -> None:
-    kernel = "linux-" + ".".join(platform.release().split(".")[:2])
-    for name in sys.argv[1:] or [p.name for p in all_probes().values() if p.program]:
-        probe = all_probes()[name]
-        try:
-            case = capture(probe)
-        except (AssertionError, StopIteration, OSError, ModuleNotFoundError) as exc:
-            print(f"{name}: no case: {exc}")
-            continue
-        folder = probe.folder / "cases" / kernel
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "case.json").write_text(json.dumps(case, indent=1) + "\n")
-        print(f"{name}: {({t: len(r) for t, r in case['rows'].items()})}")
+    names = sys.argv[1:]
+    kernel = names[1] if names[:1] == ["--guest"] else ""
+    wanted = names[2:] if kernel else names
+    chosen = [all_probes()[name] for name in wanted or [p.name for p in all_probes().values() if p.program]]
+    with node(kernel) as where:
+        for part in (False, True):
+            probes = [probe for probe in chosen if (probe.name in WHOLE_NODE) is part]
+            for probe, release, case in capture(probes, where) if probes else ():
+                if isinstance(case, str):
+                    print(f"{probe.name}: no case: {case}")
+                    continue
+                folder = probe.folder / "cases" / f"linux-{release}"
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / "case.json").write_text(json.dumps(case, indent=1) + "\n")
+                print(f"{probe.name}: {({t: len(r) for t, r in case['rows'].items()})}")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ CAUSES = ("reserve_failed", "buffer_dropped")
 PLANT_S = 180.0  # for one plant, on an emulated machine
 ANEW = ("/bin/sh", "-c", '"$@"; exit $?', "sh")  # in a new process: what a login shell did is not the plant's
 # Run on the node: takes a zip from stdin, leaves the rest of stdin to the plant, and runs that as a program.
-BOOT = """
+TAKE = """
 import os, sys, zipimport
 def take(count):
     data = b""
@@ -53,9 +53,11 @@ code = os.memfd_create("plants")
 os.write(code, take(int.from_bytes(take(4), "little")))
 path = "/proc/%d/fd/%d" % (os.getpid(), code)
 sys.path.append(path)
-name = sys.argv[1]
-exec(compile(zipimport.zipimporter(path).get_data(path + "/" + name + ".py"), name, "exec"), {"__name__": "__main__"})
+def run(name):
+    text = zipimport.zipimporter(path).get_data(path + "/" + name + ".py")
+    exec(compile(text, name, "exec"), {"__name__": "__main__"})
 """
+BOOT = TAKE + "run(sys.argv[1])\n"
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ def _planted(transport: Transport, name: str) -> Iterator[dict[str, Any] | str]:
     """What a plant says of itself. It is ended with the `with`."""
     channel = transport.start([*ANEW, PYTHON, "-S", "-c", f"exec({BOOT!r})", name], sudo=True)
     try:
-        code = _zipped()
+        code = zipped()
         channel.write(struct.pack("<I", len(code)) + code)
         yield _said(channel, name)
         channel.end_input()
@@ -198,7 +200,8 @@ def _said(channel: Channel, name: str) -> dict[str, Any] | str:
 
 
 @cache
-def _zipped() -> bytes:
+def zipped() -> bytes:
+    """All plants, as the node takes them."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for path in sorted((HERE / "plant").glob("*.py")):
