@@ -18,7 +18,8 @@ CASES = [(p.name, path) for p in all_probes().values() for path in sorted((p.fol
 def test_each_table_of_a_probe_with_a_program_has_rows_in_a_case(name: str) -> None:
     cases = [json.loads(path.read_text(encoding="utf-8")) for probe, path in CASES if probe == name]
     filled = {table for case in cases for table, rows in case["rows"].items() if rows}
-    assert filled == {table.name for table in all_probes()[name].tables}, f"run: python tests/decode/make_cases.py {name}"
+    tables = {table.name for table in all_probes()[name].tables}
+    assert filled == tables, f"run: python tests/decode/make_cases.py {name}"
 
 
 @pytest.mark.parametrize(("name", "path"), CASES, ids=[f"{name}-{path.parent.name}" for name, path in CASES])
