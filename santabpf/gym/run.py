@@ -180,7 +180,7 @@ def judge(recording: Recording, judged: Sequence[str] = (), report: str | Path |
 
 
 def _delay(recording: Recording, verdict: Verdict, told: dict[str, Any]) -> int | None:
-    """From what was provoked to the first alarm of its scenario; the one that decides may be a worse one that came later."""
+    """From what was provoked to the first alarm of its scenario; what decides may be a worse one that came later."""
     if verdict.state != "fired" or told["onset_ns"] is None:
         return None
     from ..replay import replay
