@@ -55,8 +55,9 @@ def plan(
     """The plan for one recording.
 
     scope: None for the whole node, {"tree": tgid} or {"cgroup": "/path"}. ring_bytes overrides every ring's size.
-    selfcheck: each ring record carries the same counter first and last (16 bytes more), and the programs count
-    their events; for tests. Where there is nothing to compile, the plan has no `core`: only /proc is read.
+    selfcheck: each ring record carries the same counter first and last (16 bytes more), each value of a map that
+    counts has a counter of its own (8 bytes, last), and the programs count their events; for tests.
+    Where there is nothing to compile, the plan has no `core`: only /proc is read.
     """
     entries: list[dict[str, Any]] = []
     tables = 0
@@ -119,7 +120,7 @@ def _table(table: Table, table_id: int, selfcheck: bool, ring_bytes: int | None)
         ]
     elif table.source == "map":
         row["key_bytes"] = _struct_bytes(table.name, table.keys)
-        row["value_bytes"] = _struct_bytes(table.name, table.values)
+        row["value_bytes"] = _struct_bytes(table.name, table.values) + (8 if _is_checked(table, selfcheck) else 0)
         row["entries"] = table.entries
         row["array"] = _is_array(table)
         row["snapshot"] = table.snapshot
@@ -143,7 +144,7 @@ def program_text(probe: Probe, *, selfcheck: bool = False, ring_bytes: int | Non
         if table.source == "ring":
             own.append(_ring_text(table, i * COUNTERS, selfcheck, ring_bytes or table.ring_bytes))
         elif table.source == "map":
-            own.append(_map_text(table, i * COUNTERS))
+            own.append(_map_text(table, i * COUNTERS, _is_checked(table, selfcheck)))
     prelude = (HERE / "prelude.bpf.c").read_text(encoding="utf-8")
     return "\n".join([prelude, *own, probe.program or ""])
 
@@ -199,10 +200,12 @@ def _zeroed(table: Table, selfcheck: bool) -> str:
     return '\tasm volatile("" ::: "memory");\n'.join(pieces)
 
 
-def _map_text(table: Table, slot: int) -> str:
+def _map_text(table: Table, slot: int, checked: bool) -> str:
     name = table.name
     _struct_bytes(name, table.values)
-    values = "".join(f"\t{c.c_declaration};\n" for c in table.values)
+    values = "".join(f"\t{c.c_declaration};\n" for c in table.values) + ("\tu64 check;\n" if checked else "")
+    truth = f"\tsanta_count({slot + 2});\n" if checked else ""
+    count = "\tif (value)\n\t\tvalue->check++;\n" if checked else ""
     if _is_array(table):
         return f"""\
 struct {name}_value {{
@@ -218,7 +221,8 @@ static __always_inline u32 {name}_slot(u64 number)
 
 static __always_inline struct {name}_value *{name}_at(u32 slot)
 {{
-	return {name}_map.lookup(&slot);
+{truth}	struct {name}_value *value = {name}_map.lookup(&slot);
+{count}	return value;
 }}
 """
     kind = "hash" if table.snapshot else "percpu_hash"
@@ -234,15 +238,15 @@ BPF_TABLE("{kind}", struct {name}_key, struct {name}_value, {name}_map, {table.e
 
 static __always_inline struct {name}_value *{name}_at(struct {name}_key *key)
 {{
-	struct {name}_value *value = {name}_map.lookup(key);
-	if (value)
-		return value;
-	struct {name}_value zero = {{}};
-	{name}_map.insert(key, &zero);
-	value = {name}_map.lookup(key);
+{truth}	struct {name}_value *value = {name}_map.lookup(key);
+	if (!value) {{
+		struct {name}_value zero = {{}};
+		{name}_map.insert(key, &zero);
+		value = {name}_map.lookup(key);
+	}}
 	if (!value)
 		santa_count({slot + 1});
-	return value;
+{count}	return value;
 }}
 {remove}"""
 
@@ -253,6 +257,11 @@ static __always_inline void {name}_remove(struct {name}_key *key)
 	{name}_map.delete(key);
 }}
 """
+
+
+def _is_checked(table: Table, selfcheck: bool) -> bool:
+    """A snapshot counts nothing."""
+    return selfcheck and table.source == "map" and not table.snapshot
 
 
 def _process(table: Table) -> list[int] | None:
