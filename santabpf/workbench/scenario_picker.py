@@ -5,27 +5,23 @@ In: names. Out: ipywidgets, and the names of those that are ticked. Never: a sce
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import ipywidgets as w
 
-from ..display.escape import visible
-from ..errors import SantaError
-from ..scenarios import all_scenarios
-from .controls import WIDE, button
+from ..scenarios import all_scenarios, broken_scenarios
+from .controls import WIDE, button, sentence
+from .pane import Pane
 
 
 class ScenarioPicker(w.VBox):  # type: ignore[misc]
     """A box for each scenario there is; none ticked means all."""
 
-    def __init__(self, chosen: Iterable[str] = ()) -> None:
-        self._problem = ""
-        try:
-            named = all_scenarios()
-        except SantaError as exc:  # one of one's own is broken
-            named, self._problem = {}, str(exc)
-        ticked = set(chosen)
-        self._unknown = tuple(name for name in dict.fromkeys(chosen) if name not in named)
+    def __init__(self, chosen: Sequence[str] = ()) -> None:
+        named, broken, ticked = all_scenarios(), broken_scenarios(), set(chosen)
+        self._problems = [scenario.broken for scenario in broken.values()]
+        self._others = tuple(name for name in dict.fromkeys(chosen) if name not in named)
+        self._problems += [f"There is no scenario {name}." for name in self._others if name not in broken]
         titles = sorted(named, key=lambda name: named[name].title)
         self._boxes = {
             name: w.Checkbox(name in ticked, description=named[name].title, tooltip=named[name].summary.strip(),
@@ -33,10 +29,11 @@ class ScenarioPicker(w.VBox):  # type: ignore[misc]
             for name in titles
         }
         self._none = button("Untick all", self._untick, "Without a tick, all scenarios are judged")
-        self._said = w.Label()
+        self._said = Pane(layout={"flex": "1 1 300px"})
+        self._said.add_class("santa-said")
         grid = w.GridBox(list(self._boxes.values()), layout={
             "width": "auto", "grid_template_columns": "repeat(auto-fill, minmax(270px, 1fr))"})
-        super().__init__([grid, w.HBox([self._none, self._said])], layout=WIDE)
+        super().__init__([grid, w.HBox([self._none, self._said], layout={"align_items": "center"})], layout=WIDE)
         for box in self._boxes.values():
             box.observe(lambda _: self._tell(), "value")
         self._tell()
@@ -45,9 +42,9 @@ class ScenarioPicker(w.VBox):  # type: ignore[misc]
     def value(self) -> tuple[str, ...]:
         """The names of those that are ticked, in the order of their titles; empty for all.
 
-        Names that are no scenario's stay, so that whoever is told to judge them says so, until all are unticked.
+        Names that are no scenario's, or a broken one's, stay until all are unticked, so that whoever judges says so.
         """
-        return (*self._unknown, *(name for name, box in self._boxes.items() if box.value))
+        return (*self._others, *(name for name, box in self._boxes.items() if box.value))
 
     @property
     def disabled(self) -> bool:
@@ -60,14 +57,12 @@ class ScenarioPicker(w.VBox):  # type: ignore[misc]
             widget.disabled = value
 
     def _untick(self) -> None:
-        self._unknown = ()
+        self._others, self._problems = (), []
         for box in self._boxes.values():
             box.value = False
         self._tell()
 
     def _tell(self) -> None:
-        few, of = sum(box.value for box in self._boxes.values()), len(self._boxes)
-        if self._problem or self._unknown:
-            self._said.value = visible(self._problem or f"There is no scenario {', '.join(self._unknown)}.")
-            return
-        self._said.value = f"{few} of {of} scenarios are judged." if few else f"All {of} scenarios are judged."
+        few, of = len(self.value), len(self._boxes)
+        judged = f"{few} of {of} scenarios are judged." if few else f"All {of} scenarios are judged."
+        self._said.draw(sentence(" ".join([*self._problems, *([] if self._others else [judged])])))
