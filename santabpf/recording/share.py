@@ -4,7 +4,8 @@ In: a recording. Out: a new one, with one part for each node and table. What pro
 told (comm, argv, cgroup, file names) stays: record with a scope instead. Where there is one, names of threads outside
 of it, which runq tells as those that ran before, are left out, and so are rows about other cgroups, and `mappings`,
 which are of all processes and have done their work once `symbols` are there; the paths of those in a scope's cgroup
-begin at its parent. Never: changes anything else in what was recorded.
+begin at its parent. Addresses of the kernel stay as far apart as they were, but do not tell where this boot had put it.
+Never: changes anything else in what was recorded.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from . import parquet
 from .read import Recording, open
 from .write import INFO, Writer
 
+#: Where a kernel that is not moved at boot begins (x86-64), and by how much it is moved at least: Documentation/arch/
+#: x86/x86_64/mm.rst, and CONFIG_PHYSICAL_ALIGN.
+_KERNEL, _MOVED_BY = -0x7F000000, 2 << 20
 #: Stands for every boot id. Processes are told apart within one recording of one boot, so nothing is lost.
 NO_BOOT_ID = "00000000-0000-0000-0000-000000000000"
 _RELEASE = re.compile(r"\d+\.\d+")
@@ -58,12 +62,14 @@ def share(recording: Recording | str | Path, out: str | Path, labels: Mapping[st
         raise BadUsage(f"{source.path}: is being written; copy it when it is done")
     info = anonymise({key: source.info[key] for key in INFO}, names)
     tables = source._manifest.tables
+    moved = {node: _moved(source, node) for node in source.nodes}
     with Writer(out, info=info, segment_s=math.inf, tables=tables.values()) as writer:
         for name in sorted(tables, key=lambda name: name == "coverage"):
             for part in source.parts(name):
                 rows = parquet.read_part(part, tables[name])
                 if info["scope"] and name == "mappings":
                     rows = rows.slice(0, 0)
+                rows = _moved_back(rows, moved[part.node])
                 if name == "gaps":
                     rows = _relabel_gaps(rows, names)
                 if info["scope"] and "prev_comm" in rows.column_names:
@@ -75,6 +81,40 @@ def share(recording: Recording | str | Path, out: str | Path, labels: Mapping[st
         if source.state == "interrupted":
             writer.close("interrupted")
     return open(out)
+
+
+def _moved(source: Recording, node: str) -> int:
+    """How far all kernel addresses of a node are moved, so that the lowest lies in the kernel's first 2 MiB."""
+    import pyarrow.compute as pc
+
+    lowest = []
+    for name, table in source._manifest.tables.items():
+        for part in (part for part in source.parts(name) if part.node == node):
+            if "kernel_stack" in table.arrow.names or name == "symbols":
+                rows = parquet.read_part(part, table)
+                found = rows["address"] if name == "symbols" else pc.list_flatten(rows["kernel_stack"])
+                lowest.append(pc.min(found).as_py())
+    return _KERNEL - min((at for at in lowest if at is not None), default=_KERNEL) // _MOVED_BY * _MOVED_BY
+
+
+def _moved_back(rows: Any, by: int) -> Any:
+    """The rows with their kernel addresses moved by so much."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if "kernel_stack" in rows.column_names:
+        at = rows.schema.get_field_index("kernel_stack")
+        stacks = pa.concat_arrays(rows.column(at).chunks) if rows.num_rows else pa.array([], pa.list_(pa.int64()))
+        moved = pa.ListArray.from_arrays(stacks.offsets, pc.add(stacks.values, by), mask=pc.is_null(stacks))
+        rows = rows.set_column(at, rows.schema.field(at), moved)
+    if {"address", "frame"} <= set(rows.column_names):
+        at, text = rows.schema.get_field_index("address"), rows.schema.get_field_index("frame")
+        addresses = pc.add(rows.column(at), by)
+        frames = [frame if address is None else f"{address % (1 << 64):#018x}"
+                  for frame, address in zip(rows.column(text).to_pylist(), addresses.to_pylist(), strict=True)]
+        rows = rows.set_column(at, rows.schema.field(at), addresses)
+        rows = rows.set_column(text, rows.schema.field(text), pa.array(frames, pa.string()))
+    return rows
 
 
 def _relabel(text: str, labels: Mapping[str, str]) -> str:

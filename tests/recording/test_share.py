@@ -9,6 +9,7 @@ from crash_writer import batch
 
 from santabpf.errors import BadUsage
 from santabpf.recording import Writer, anonymise, open, share, verify
+from santabpf.replay.stacks import stacks
 
 T0 = 1_750_000_000_000_000_000
 
@@ -63,6 +64,33 @@ def test_what_others_had_mapped_is_left_out_where_only_a_part_was_recorded(
         writer.append("acme", "mappings", batch("mappings", [{"ts_ns": T0, "tgid": 1, "path": "/opt/acme/secret"}]))
     made = share(tmp_path / "acme", tmp_path / "public")
     assert ("mappings" in made, made["mappings"].rows) == (True, kept)
+
+
+def test_where_the_kernel_lay_is_not_told_and_its_frames_keep_their_names(tmp_path: Path) -> None:
+    switch, call = -0x7F000000 + 0x2E600000 + 0x1234, -0x7F000000 + 0x2E600000 + 0x405678
+    with Writer(tmp_path / "acme", info={"probes": {}}, tables=["profile", "symbols"]) as writer:
+        writer.add_node("acme", {})
+        for stack in ([switch, call], [], None):
+            row = {"ts_ns": T0, "tgid": 1, "comm": "x", "kernel_stack": stack, "user_frames": ["ab+0x10"], "cut": False}
+            writer.append("acme", "profile", batch("profile", [row]))
+        for address, name in ((switch, "schedule"), (call, None), (None, "main")):
+            frame = "ab+0x10" if address is None else f"{address % (1 << 64):#018x}"
+            row = {"ts_ns": T0, "frame": frame, "address": address, "name": name, "is_return": address == call}
+            writer.append("acme", "symbols", batch("symbols", [row]))
+    before, made = open(tmp_path / "acme"), share(tmp_path / "acme", tmp_path / "public")
+    assert made["profile"].arrow(["kernel_stack"]).column(0).to_pylist() == [
+        [-0x7F000000 + 0x1234, -0x7F000000 + 0x405678], [], None,
+    ]
+    assert made["symbols"].arrow(["frame", "address"]).to_pylist() == [
+        {"frame": "0xffffffff81001234", "address": -0x7F000000 + 0x1234},
+        {"frame": "0xffffffff81405678", "address": -0x7F000000 + 0x405678},
+        {"frame": "ab+0x10", "address": None},
+    ]
+    names = [stacks(recording, "profile")["frames"].to_pylist() for recording in (before, made)]
+    assert [[frame for frame in stack if frame[:2] != "0x"] for stack in names[0]] == [
+        [frame for frame in stack if frame[:2] != "0x"] for stack in names[1]
+    ]
+    assert any("schedule" in stack for stack in names[1])
 
 
 def test_a_table_of_a_later_version_is_copied_too(golden: Path, tmp_path: Path) -> None:
