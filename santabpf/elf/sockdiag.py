@@ -27,21 +27,22 @@ _REST, _REST_MOST_S = 2000, 5.0
 class Dump:
     """Sockets of some states, read once a second; a walk of the table of all connections only as often as it may cost.
 
-    The first reading is none: differences start there, and these are no counters.
+    The first reading, from which differences start, needs no walk: what is found by one is no counter.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._due: float | None = None
+        self._walks = name != "listen"
+        self._is_first, self._due = True, 0.0
 
     def read(self) -> bytes | None:
         """The messages, as read() has them; None while it rests, too."""
-        if self._due is None or time.monotonic() < self._due:
-            self._due = self._due or 0.0
+        is_first, self._is_first = self._is_first, False
+        if self._walks and (is_first or time.monotonic() < self._due):
             return None
         before = time.thread_time()
         messages = read(self.name)
-        if self.name != "listen":
+        if self._walks:
             rest = min(_REST * (time.thread_time() - before), _REST_MOST_S)
             self._due = time.monotonic() + rest - 0.5  # it is asked once a second, and not to the millisecond
         return messages

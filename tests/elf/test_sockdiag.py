@@ -13,13 +13,12 @@ from santabpf.probes.sockets import parse_sockets
 
 
 @pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-def test_a_listener_is_found_from_the_second_reading_on(family: int, address: str) -> None:
+def test_a_listener_is_found_at_each_reading(family: int, address: str) -> None:
     with socket.socket(family) as listener:
         listener.bind((address, 0))
         listener.listen(5)
         port = listener.getsockname()[1]
         dump = sockdiag.Dump("listen")
-        assert dump.read() is None
         for _ in range(2):
             (found,) = [s for s in parse_sockets(dump.read() or b"") if s.local_port == port]
             assert (found.receive_queue, found.send_queue) == (0, 5)
@@ -32,7 +31,7 @@ def test_a_listener_is_found_from_the_second_reading_on(family: int, address: st
         ("passing", 1.0, [1, 3, 5, 7, 9]),
         ("passing", 1.9, [1, 5, 9]),
         ("passing", 80.0, [1, 6]),
-        ("listen", 80.0, [1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        ("listen", 80.0, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
     ],
 )
 def test_a_long_walk_is_taken_less_often(
