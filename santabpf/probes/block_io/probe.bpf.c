@@ -10,6 +10,7 @@
 #define PF_KTHREAD 0x00200000
 #define TASK_UNINTERRUPTIBLE 0x0002
 #define TASK_NOLOAD 0x0400 /* asleep like that, but idle */
+#define WAKES_NS 1000000ULL /* completing takes some microseconds; in a guest whose host is busy, longer */
 #define OP_FLUSH 2 /* include/linux/blk_types.h, enum req_op */
 #define THROTTLE_QUEUE 0x646c746f7268746bULL /* "kthrotld", block/blk-throttle.c */
 
@@ -231,6 +232,7 @@ static __always_inline void report_request(u64 rq, struct block_io_begun *b, u64
 /* The request that this CPU is just completing, if any: whom it wakes now, slept for it. */
 struct block_io_ending {
 	u64 rq; /* 0 for none */
+	u64 at; /* when it began to: some requests do not tell when they are through */
 	u64 device_ns, bytes, sector;
 	s64 queue_ns;
 	s32 status;
@@ -251,6 +253,7 @@ static __always_inline void wakes_from_now(u64 rq, struct block_io_begun *b, u64
 	if (!e)
 		return;
 	e->rq = rq;
+	e->at = bpf_ktime_get_ns();
 	e->device_ns = device_ns;
 	e->queue_ns = queued_for(b);
 	e->bytes = b->bytes;
@@ -259,17 +262,12 @@ static __always_inline void wakes_from_now(u64 rq, struct block_io_begun *b, u64
 	e->throttled = b->throttled;
 }
 
-static __always_inline void wakes_no_more(void)
+RAW_TRACEPOINT_PROBE(block_io_done)
 {
 	u32 slot = 0;
 	struct block_io_ending *e = block_io_endings.lookup(&slot);
 	if (e)
 		e->rq = 0;
-}
-
-RAW_TRACEPOINT_PROBE(block_io_done)
-{
-	wakes_no_more();
 	return 0;
 }
 
@@ -282,7 +280,6 @@ RAW_TRACEPOINT_PROBE(sched_switch)
 #else
 	u32 state = read_u32(prev + OFF_TASK_STATE);
 #endif
-	wakes_no_more();
 	if ((ctx->args[0] & 1) || (state & (TASK_UNINTERRUPTIBLE | TASK_NOLOAD)) != TASK_UNINTERRUPTIBLE)
 		return 0;
 	struct block_io_sleep sleep = {.since = bpf_ktime_get_ns(), .times = read_u64(prev + OFF_TASK_SLEEPS)};
@@ -323,7 +320,9 @@ RAW_TRACEPOINT_PROBE(sched_waking)
 	struct block_io_sleep *sleep = block_io_asleep.lookup(&task);
 	if (!sleep || sleep->times != read_u64(task + OFF_TASK_SLEEPS))
 		return 0;
-	u64 waited_ns = bpf_ktime_get_ns() - sleep->since;
+	u64 now = bpf_ktime_get_ns(), waited_ns = now - sleep->since;
+	if (now - e->at > WAKES_NS)
+		return 0;
 	if ((e->status || waited_ns >= MIN_TOTAL_NS) && is_in_scope(task))
 		report_wait(task, e, waited_ns);
 	return 0;
