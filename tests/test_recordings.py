@@ -95,6 +95,17 @@ def test_each_gets_the_verdict_that_it_must_and_fires_nothing_else(folder: Path)
     assert others <= set(drill["also"])
 
 
+@pytest.mark.parametrize("name", sorted(all_scenarios()))
+def test_each_cause_that_a_scenario_looks_for_is_ruled_out_by_a_recording_or_said_to_be_possible(name: str) -> None:
+    own = [folder for folder in RECORDINGS if sb.open(folder).info["drill"]["scenario"] == name]
+    found = [verdicts(folder)[name] for folder in own]
+    causes = get_scenario(name).words.ruled_out
+    assert {cause.name for cause in causes} == {r.cause for verdict in found for r in verdict.ruled_out}
+    for verdict in found:
+        open_ones = [s for s in verdict.could_not_tell if s.evidence in {cause.evidence for cause in causes}]
+        assert len(verdict.ruled_out) + len(open_ones) >= len(causes)
+
+
 @each
 def test_every_reason_to_trust_it_has_its_rows(folder: Path) -> None:
     for verdict in verdicts(folder).values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,3 +158,24 @@ def test_a_condition_is_true_or_false() -> None:
 
 def test_visible_spells_out_what_acts() -> None:
     assert visible("a\tb\x00\u202e\u200b\ud800é") == "a\\tb\\x00\\u202e\\u200b\\ud800é"
+
+
+@pytest.mark.parametrize("name", ["a b", "$(reboot)", "x; reboot", "`reboot`", "it's", "-rf", "a\x1b[1m"])
+def test_a_name_that_stands_in_a_command_is_one_word_of_it(name: str) -> None:
+    said = template("ls -- {{ a | quoted }}").render({"a": name})
+    assert shlex.split(said) == ["ls", "--", visible(name)]
+    assert template("{{ a | quoted }}").render({"a": "/srv/www"}) == "/srv/www"
+
+
+@pytest.mark.parametrize("name", sorted(all_scenarios()))
+def test_names_that_others_chose_are_quoted_where_a_step_has_them_in_a_command(name: str) -> None:
+    """What follows a program that takes a path, a user, a name or a unit."""
+    takes = re.compile(
+        r"\b(?:du|df|lsof|find|findmnt|chmod|pgrep|pkill|passwd|crontab|dig|coredumpctl|journalctl|systemctl|ssh|mount|stat)\b"
+        r"[^.;:,()|{]*\{\{ ?(?P<value>[^}]*?) ?\}\}"
+    )
+    chosen = re.compile(r"(?:\.(?:comm|what|path|mount|folder|user|name|argv)|\| unit)$")
+    for step in get_scenario(name).words.next_steps:
+        for words in filter(None, (step.text, step.check)):
+            found = [m["value"] for m in takes.finditer(words.text)]
+            assert [value for value in found if chosen.search(value)] == [], words.where

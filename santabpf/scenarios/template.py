@@ -104,6 +104,7 @@ FILTERS: dict[str, Any] = {
     "brief": brief,
     "length": len,
     "join": lambda items, glue=", ": glue.join(str(i) for i in items),
+    "quoted": lambda word: command([str(word)]) if word else "?",  # as one word of a shell, whatever it holds
     "pod": lambda cgroup: belongs(cgroup or "").pod_id or "",
     "container": lambda cgroup: belongs(cgroup or "").container_id or "",
     "unit": lambda cgroup: str(cgroup or "").rstrip("/").rsplit("/", 1)[-1],
