@@ -14,19 +14,23 @@ _CORE_MAPS = ("santa_armed", "santa_tree", "santa_tree_full", "santa_cgroups", "
 _SOFTWARE = 1  # PERF_TYPE_SOFTWARE, include/uapi/linux/perf_event.h
 
 
-def attach(module: Any, BPF: Any, wanted: list, params: dict, library: points.Library) -> None:
-    """Perf events on each CPU, functions of libraries in all processes; tracepoints are attached already.
+def attach(module: Any, wanted: list, spec: dict, library: points.Library) -> None:
+    """Perf events on each CPU, functions of libraries in all processes, ends of system calls that run the program of
+    another one's; other tracepoints are attached already.
 
     A library's function that is optional and can't be attached after all is an error: the C text was told that it can.
     """
     for point in wanted:
         if point.kind == "perf_event":
             config, by_frequency = points.PERF_EVENTS[point.name]
-            often = {"sample_freq": params[point.param.upper()]} if by_frequency else {"sample_period": 1}
+            often = {"sample_freq": spec["params"][point.param.upper()]} if by_frequency else {"sample_period": 1}
             module.attach_perf_event(_SOFTWARE, config, point.function, **often)
         elif point.kind in ("uprobe", "uretprobe"):
             to = module.attach_uprobe if point.kind == "uprobe" else module.attach_uretprobe
             to(name=library(point.where, point.name), sym=point.name, fn_name=point.function)
+        elif point.kind == "tracepoint" and point.name in spec["ends_as"]:
+            program = f"tracepoint__{point.where}__{spec['ends_as'][point.name]}"
+            module.attach_tracepoint(tp=f"{point.where}:{point.name}", fn_name=program)
 
 
 def handed_over(module: Any, spec: dict) -> tuple:

@@ -124,7 +124,7 @@ def _load(BPF: Any, types: btf.BTF, known: formats.Formats, spec: dict, common: 
     flags += [f"-D{name}={value}ULL" for name, value in spec["params"].items()]
     text = found.declarations + spec["source"]
     module = BPF(text=text, cflags=common + flags + _QUICK)
-    attach.attach(module, BPF, found.points, spec["params"], fit.find_function)
+    attach.attach(module, found.points, spec, fit.find_function)
     labels, fds = attach.handed_over(module, spec)
     message = {"event": "probe", "name": spec["name"], "state": found.state, "why": found.why, "missing": found.missing}
     return module, message, labels, fds

@@ -30,6 +30,11 @@ BPF_TABLE("extern", u64, struct santa_cgroup, santa_cgroups, SANTA_CGROUPS);
 BPF_TABLE("extern", u32, u64, santa_cgroups_met, 2);
 BPF_ARRAY(santa_no_cgroup, struct santa_cgroup, 1); /* zeros, as an entry is too large for the stack */
 
+/* The end of a call that is handled as the end of another is: it runs the program of that, and there is one less to
+ * compile. source.py reads it here, the elf attaches it.
+ */
+#define ENDS_AS(call, other)
+
 static __always_inline int is_armed(void)
 {
 	u32 slot = 0;

@@ -10,6 +10,7 @@ snapshot `x_remove(key)`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -82,6 +83,10 @@ def plan(
     }
 
 
+#: Ends of system calls that run the program of another call's end; see prelude.bpf.c.
+_ENDS_AS = re.compile(r"^ENDS_AS\((\w+), (\w+)\)$", re.MULTILINE)
+
+
 def _head(tree_entries: int) -> str:
     return f"#define SANTA_TREE_ENTRIES {tree_entries}\n#define SANTA_CGROUPS {CGROUPS}\n"
 
@@ -102,6 +107,7 @@ def _probe(
         "needs": list(probe.needs),
         "params": {p.name.upper(): params.get(p.name, p.default) for p in probe.params},
         "attach": list(probe.attach),
+        "ends_as": {f"sys_exit_{call}": f"sys_exit_{other}" for call, other in _ENDS_AS.findall(probe.program or "")},
         "selfcheck": selfcheck,
         "tables": rows,
     }

@@ -36,7 +36,7 @@ def test_what_is_optional_and_lacking_is_said_and_the_rest_runs(tmp_path: Path) 
     with Elf(planted(tmp_path, [EXEC, *lacking], program)) as elf:
         found = state(elf)
         assert (found["state"], found["missing"]) == ("partial", [text.rstrip("?") for text in lacking])
-        assert "no tracepoint sched:no_such_thing" in found["why"]
+        assert "no tracepoint no_such_event, sched:no_such_thing;" in found["why"]
         assert "no libno_such_library with f()" in found["why"]
         child = subprocess.Popen(["/bin/true"])
         child.wait()

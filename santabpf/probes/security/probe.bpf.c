@@ -487,7 +487,7 @@ TRACEPOINT_PROBE(syscalls, sys_enter_clone3)
 	flags &= NEW_NAMESPACE;
 	return flags ? begins(CLONE, flags, 0, 0, 0, 0) : 0;
 }
-TRACEPOINT_PROBE(syscalls, sys_exit_clone3) { return numbers_end(CLONE, args->ret); }
+ENDS_AS(clone3, clone)
 #endif
 
 #if HAS_SYS_ENTER_FINIT_MODULE && HAS_SYS_EXIT_FINIT_MODULE
@@ -542,7 +542,7 @@ static __always_inline int dup_ends(long result)
 TRACEPOINT_PROBE(syscalls, sys_enter_dup2) { return dup_begins(args->oldfd, args->newfd); }
 TRACEPOINT_PROBE(syscalls, sys_exit_dup2) { return dup_ends(args->ret); }
 TRACEPOINT_PROBE(syscalls, sys_enter_dup3) { return dup_begins(args->oldfd, args->newfd); }
-TRACEPOINT_PROBE(syscalls, sys_exit_dup3) { return dup_ends(args->ret); }
+ENDS_AS(dup3, dup2)
 
 /* ------------------------------------------------------------------------------------------- programs, and names */
 /* Names that the kernel gives its own threads. `[` alone is a program. name: 16 bytes, aligned. */
@@ -765,9 +765,9 @@ static __always_inline int chmod_ends(long result, int by_descriptor)
 TRACEPOINT_PROBE(syscalls, sys_enter_open) { return opens_for_writing(AT_FDCWD, (u64)args->filename, args->flags); }
 TRACEPOINT_PROBE(syscalls, sys_exit_open) { return open_ends(args->ret); }
 TRACEPOINT_PROBE(syscalls, sys_enter_openat) { return opens_for_writing(args->dfd, (u64)args->filename, args->flags); }
-TRACEPOINT_PROBE(syscalls, sys_exit_openat) { return open_ends(args->ret); }
+ENDS_AS(openat, open)
 TRACEPOINT_PROBE(syscalls, sys_enter_creat) { return begins(OPEN, AT_FDCWD, (u64)args->pathname, 0, 0, 01101); }
-TRACEPOINT_PROBE(syscalls, sys_exit_creat) { return open_ends(args->ret); }
+ENDS_AS(creat, open)
 #if HAS_SYS_ENTER_OPENAT2 && HAS_SYS_EXIT_OPENAT2
 TRACEPOINT_PROBE(syscalls, sys_enter_openat2)
 {
@@ -775,7 +775,7 @@ TRACEPOINT_PROBE(syscalls, sys_enter_openat2)
 	bpf_probe_read_user(&flags, sizeof(flags), (void *)args->how);
 	return opens_for_writing(args->dfd, (u64)args->filename, flags);
 }
-TRACEPOINT_PROBE(syscalls, sys_exit_openat2) { return open_ends(args->ret); }
+ENDS_AS(openat2, open)
 #endif
 TRACEPOINT_PROBE(syscalls, sys_enter_truncate) { return begins(TRUNCATE, AT_FDCWD, (u64)args->path, 0, 0, 0); }
 TRACEPOINT_PROBE(syscalls, sys_exit_truncate) { return path_ends(TRUNCATE, args->ret); }
@@ -789,17 +789,17 @@ TRACEPOINT_PROBE(syscalls, sys_enter_renameat)
 {
 	return begins(RENAME, args->newdfd, (u64)args->newname, args->olddfd, (u64)args->oldname, 0);
 }
-TRACEPOINT_PROBE(syscalls, sys_exit_renameat) { return paths_end(RENAME, args->ret); }
+ENDS_AS(renameat, rename)
 TRACEPOINT_PROBE(syscalls, sys_enter_renameat2)
 {
 	return begins(RENAME, args->newdfd, (u64)args->newname, args->olddfd, (u64)args->oldname, args->flags);
 }
-TRACEPOINT_PROBE(syscalls, sys_exit_renameat2) { return paths_end(RENAME, args->ret); }
+ENDS_AS(renameat2, rename)
 
 TRACEPOINT_PROBE(syscalls, sys_enter_unlink) { return begins(UNLINK, AT_FDCWD, (u64)args->pathname, 0, 0, 0); }
 TRACEPOINT_PROBE(syscalls, sys_exit_unlink) { return path_ends(UNLINK, args->ret); }
 TRACEPOINT_PROBE(syscalls, sys_enter_unlinkat) { return begins(UNLINK, args->dfd, (u64)args->pathname, 0, 0, args->flag); }
-TRACEPOINT_PROBE(syscalls, sys_exit_unlinkat) { return path_ends(UNLINK, args->ret); }
+ENDS_AS(unlinkat, unlink)
 
 TRACEPOINT_PROBE(syscalls, sys_enter_link)
 {
@@ -810,19 +810,19 @@ TRACEPOINT_PROBE(syscalls, sys_enter_linkat)
 {
 	return begins(LINK, args->newdfd, (u64)args->newname, args->olddfd, (u64)args->oldname, args->flags);
 }
-TRACEPOINT_PROBE(syscalls, sys_exit_linkat) { return paths_end(LINK, args->ret); }
+ENDS_AS(linkat, link)
 TRACEPOINT_PROBE(syscalls, sys_enter_symlink) { return begins(SYMLINK, AT_FDCWD, (u64)args->newname, 0, (u64)args->oldname, 0); }
 TRACEPOINT_PROBE(syscalls, sys_exit_symlink) { return paths_end(SYMLINK, args->ret); }
 TRACEPOINT_PROBE(syscalls, sys_enter_symlinkat) { return begins(SYMLINK, args->newdfd, (u64)args->newname, 0, (u64)args->oldname, 0); }
-TRACEPOINT_PROBE(syscalls, sys_exit_symlinkat) { return paths_end(SYMLINK, args->ret); }
+ENDS_AS(symlinkat, symlink)
 
 TRACEPOINT_PROBE(syscalls, sys_enter_chmod) { return begins(CHMOD, AT_FDCWD, (u64)args->filename, 0, 0, args->mode); }
 TRACEPOINT_PROBE(syscalls, sys_exit_chmod) { return chmod_ends(args->ret, 0); }
 TRACEPOINT_PROBE(syscalls, sys_enter_fchmod) { return begins(CHMOD, args->fd, 0, 0, 0, args->mode); }
 TRACEPOINT_PROBE(syscalls, sys_exit_fchmod) { return chmod_ends(args->ret, 1); }
 TRACEPOINT_PROBE(syscalls, sys_enter_fchmodat) { return begins(CHMOD, args->dfd, (u64)args->filename, 0, 0, args->mode); }
-TRACEPOINT_PROBE(syscalls, sys_exit_fchmodat) { return chmod_ends(args->ret, 0); }
+ENDS_AS(fchmodat, chmod)
 #if HAS_SYS_ENTER_FCHMODAT2 && HAS_SYS_EXIT_FCHMODAT2
 TRACEPOINT_PROBE(syscalls, sys_enter_fchmodat2) { return begins(CHMOD, args->dfd, (u64)args->filename, 0, 0, args->mode); }
-TRACEPOINT_PROBE(syscalls, sys_exit_fchmodat2) { return chmod_ends(args->ret, 0); }
+ENDS_AS(fchmodat2, chmod)
 #endif
