@@ -104,7 +104,8 @@ def broken(judge: Judge, why: str) -> Reason:
         "It then gives a verdict of its own.",
         evidence,
     )
-    return Reason(f"The scenario {judge.scenario.name} is broken, so it was not judged: {why}.", evidence, step)
+    end = "" if why.endswith(("?", ".")) else "."
+    return Reason(f"The scenario {judge.scenario.name} is broken, so it was not judged: {why}{end}", evidence, step)
 
 
 def short(judge: Judge) -> list[Reason]:
