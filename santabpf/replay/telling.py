@@ -160,7 +160,8 @@ def _detected(judge: Judge, hit: Hit) -> v.Detected:
     if incident is None:
         worst, at = hit.machine.extreme or (None, None)
         peak = "no value" if worst is None else format_value(worst, unit)
-        text = f"The alarm {alarm.name} was not raised: it needs the {rule}; what came nearest was {peak}."
+        near = "there was nothing to count" if worst is None else f"what came nearest was {peak}"
+        text = f"The alarm {alarm.name} was not raised: it needs the {rule}; {near}."
         return v.Detected(*head, "clear", rule, peak, at, None, None, None, text, on)
     peak = format_value(incident.peak, unit)
     onset, raised = format_utc(incident.onset_ns, date=False), format_utc(incident.raised_ns, date=False)

@@ -451,6 +451,16 @@ def test_a_quiet_result_has_empty_tables_of_the_same_shape(fired: tuple[Recordin
     assert list(result.alarms.dtypes) == list(fired[1].alarms.dtypes)
 
 
+@pytest.mark.parametrize(
+    ("name", "near"), [("short_lived_jobs", "what came nearest was 0.0 %."), ("ssh_brute_force", "nothing to count.")]
+)
+def test_a_quiet_verdict_says_what_came_nearest_to_its_alarm(name: str, near: str, tmp_path: Path) -> None:
+    verdict = only(replay(World(10, probes=(*PROBES, "auth")).write(tmp_path / "r"), [name]))
+    assert (verdict.state, verdict.detected is None) == ("quiet", False)
+    assert verdict.detected is not None
+    assert verdict.detected.text.endswith(near)
+
+
 def test_a_recording_that_holds_nothing_is_an_error_and_not_quiet(tmp_path: Path) -> None:
     with Writer(tmp_path / "rec", info={"probes": {}}, tables=["exec"]):
         pass
