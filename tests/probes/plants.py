@@ -7,6 +7,7 @@ plant/<probe>.py runs on the node, under its own Python, and prints what it plan
     PROBES   ("exec", "exit"): it is no probe's own, but is looked for in the tables of these
     PARTIAL  {"6.1": "words"}: on these kernels the probe is partial (or failed), and its reason has these words
     EARLY    True: it is planted before the recording begins, and ends its plants when its standard input ends
+    GUEST    True: it would harm a node that somebody needs, and is planted in guests only
     KEPT     True: it is planted with the others, and what it leaves is cleared after the recording, when its input ends
 """
 
@@ -68,18 +69,19 @@ class Grown:
     facts: dict[str, dict[str, Any] | str]
 
 
-def names() -> list[str]:
-    """The plants that have an expectation; most are called as their probe."""
+def names(*, guest: bool = False) -> list[str]:
+    """The plants that have an expectation; most are called as their probe. With those that only a guest can stand?"""
     plants = {path.stem for path in (HERE / "plant").glob("*.py")}
-    return sorted(plants & {path.stem for path in (HERE / "expect").glob("*.py")} - {"__init__"})
+    expected = {path.stem for path in (HERE / "expect").glob("*.py")} - {"__init__"}
+    return [name for name in sorted(plants & expected) if guest or not getattr(expectation(name), "GUEST", False)]
 
 
 def planted_on(kernel: str) -> list[str]:
     """What is planted in the guest: all on the first kernel; on newer ones, to save time, exec and what is partial."""
     first = next(iter(KERNELS))
     if kernel == first:
-        return names()
-    return [name for name in names() if name == "exec" or first in getattr(expectation(name), "PARTIAL", {})]
+        return names(guest=True)
+    return [name for name in names(guest=True) if name == "exec" or first in getattr(expectation(name), "PARTIAL", {})]
 
 
 def probes_of(name: str) -> tuple[str, ...]:

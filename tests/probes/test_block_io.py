@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from real_elf import Elf, plan_of
+from real_elf import DISK_READS, Elf, load, plan_of
 
 from santabpf import wire
 
@@ -146,6 +146,18 @@ def test_only_requests_of_the_scope_are_counted(disk_file: Path) -> None:
     assert (rows["data_bytes"] == SIZE).sum() == PLANTED
 
 
+def test_of_each_of_many_requests_is_known_since_when() -> None:
+    many = 2 * 16384  # of what the program keeps, it keeps so many at most
+    with Elf(plan_of("block_io:min_total_ns=0")) as elf:
+        elf.until(wire.HELLO)
+        with load(DISK_READS) as reader:
+            while (elf.records("block_io")["tgid"] == reader).sum() < many:
+                elf.read(1)
+        elf.finish()
+        rows = elf.records("block_io")
+    assert (rows[rows["tgid"] == reader]["queue_ns"] >= 0).all()
+
+
 def test_an_fsync_is_a_flush_of_nobody(disk_file: Path) -> None:
     with Elf(plan_of("block_io:min_total_ns=0")) as elf:
         elf.until(wire.HELLO)
@@ -175,7 +187,7 @@ def test_23_failed_writes_are_rows_with_their_error_though_they_were_fast(full_d
         said, _ = child.communicate("go\n")
         elf.read(0.5)
         elf.finish()
-        rows = elf.records("block_io")
+        rows, waits = elf.records("block_io"), elf.records("block_io_waits")
         counted = histogram(elf, Path(full_disk).name)
     errors = said.split()
     assert len(errors) == PLANTED
@@ -184,6 +196,10 @@ def test_23_failed_writes_are_rows_with_their_error_though_they_were_fast(full_d
     assert mine["is_failed"].all()
     assert [str(e) for e in mine["error"]] == errors
     assert counted["write"][:3] == (PLANTED, PLANTED, PLANTED * SIZE)
+    slept = waits[waits["tgid"] == child.pid]  # though the kernel writes to a slow console before it wakes them
+    assert slept["is_failed"].all()
+    assert len(slept) >= PLANTED * 3 // 4  # one that was done at once did not sleep
+
 
 
 @pytest.fixture

@@ -22,8 +22,11 @@ struct block_io_begun {
 	char comm[16];
 };
 BPF_HASH(block_io_flying, u64, struct block_io_begun, 16384);
-/* Bio -> when it was submitted; 0 where a cgroup's limit held it back before, and nobody saw for how long. */
-BPF_HASH(block_io_bios, u64, u64, 16384);
+/*
+ * Bio -> when it was submitted; 0 where a cgroup's limit held it back before, and nobody saw for how long. The end of one
+ * that was merged into another's request is not told, so that the oldest make room.
+ */
+BPF_TABLE("lru_hash", u64, u64, block_io_bios, 16384);
 
 static __always_inline u32 request_op(u64 rq) { return read_u32(rq + OFF_RQ_FLAGS) & 0xff; }
 static __always_inline int is_for_the_driver(u32 op) { return op == 34 || op == 35; }
@@ -77,10 +80,19 @@ RAW_TRACEPOINT_PROBE(block_bio_queue)
 	return 0;
 }
 
+/* A disk that works on bios, or nobody, has done with it; of one that became a request this is not told. */
 RAW_TRACEPOINT_PROBE(block_bio_complete)
 {
 	u64 bio = ctx->args[1];
 	block_io_bios.delete(&bio);
+	return 0;
+}
+
+/* A part that is split off is new, whatever lay there before. */
+RAW_TRACEPOINT_PROBE(block_split)
+{
+	u64 part = ctx->args[SPLIT_ARGS - 2];
+	block_io_bios.delete(&part);
 	return 0;
 }
 
@@ -93,14 +105,15 @@ static __always_inline void find_submitted(struct block_io_begun *b, u64 rq)
 		return;
 	}
 	u64 *queued = block_io_bios.lookup(&bio);
-	if (!queued) {
-		bio = read_u64(bio + OFF_BIO_PRIVATE);
-		queued = block_io_bios.lookup(&bio);
-	}
-	if (queued) {
-		b->submitted = *queued;
-		b->throttled = !*queued;
-	}
+	u64 whole = queued ? 0 : read_u64(bio + OFF_BIO_PRIVATE);
+	if (whole)
+		queued = block_io_bios.lookup(&whole);
+	if (!queued)
+		return;
+	b->submitted = *queued;
+	b->throttled = !*queued;
+	if (!whole)
+		block_io_bios.delete(&bio);
 }
 
 /* Who runs now made this request, unless it only submits what others had to wait with. */
@@ -232,7 +245,7 @@ static __always_inline void report_request(u64 rq, struct block_io_begun *b, u64
 /* The request that this CPU is just completing, if any: whom it wakes now, slept for it. */
 struct block_io_ending {
 	u64 rq; /* 0 for none */
-	u64 at; /* when it began to: some requests do not tell when they are through */
+	u64 at; /* since when: some requests do not tell when they are through */
 	u64 device_ns, bytes, sector;
 	s64 queue_ns;
 	s32 status;
@@ -261,6 +274,18 @@ static __always_inline void wakes_from_now(u64 rq, struct block_io_begun *b, u64
 	e->status = status;
 	e->throttled = b->throttled;
 }
+
+#if HAS_BLOCK_RQ_ERROR
+/* Before this, the kernel has written of the error to the console, which may be a slow one; after it, it wakes. */
+RAW_TRACEPOINT_PROBE(block_rq_error)
+{
+	u32 slot = 0;
+	struct block_io_ending *e = block_io_endings.lookup(&slot);
+	if (e)
+		e->at = bpf_ktime_get_ns();
+	return 0;
+}
+#endif
 
 RAW_TRACEPOINT_PROBE(block_io_done)
 {

@@ -13,7 +13,7 @@ import own_cgroup
 
 PLANTED = 23
 SIZE = 5 * 4096
-A_SECOND = 20  # reads that the limit lets through
+A_SECOND = 10  # reads that the limit lets through
 
 
 def run(*argv):

@@ -49,7 +49,7 @@ def far_end() -> int:
     if child == 0:
         unshare_network()
         os.write(told, b".")
-        time.sleep(20)
+        time.sleep(150)
         os._exit(0)
     os.read(ready, 1)
     return child
@@ -123,7 +123,7 @@ def connected(far: int, ends: Ends) -> tuple[subprocess.Popen[bytes], list[socke
     """A server at the far end, which answers until its address is gone, and 23 connections to it."""
     serve = (
         "import socket, sys, time; family = socket.AddressFamily(int(sys.argv[1])); "
-        "s = socket.create_server((sys.argv[2], 7), family=family); print(flush=True); time.sleep(20)"
+        "s = socket.create_server((sys.argv[2], 7), family=family); print(flush=True); time.sleep(150)"
     )
     argv = ["nsenter", "-t", str(far), "-n", sys.executable, "-c", serve, str(int(ends.family)), ends.there]
     server = subprocess.Popen(argv, stdout=subprocess.PIPE)
