@@ -140,13 +140,13 @@ while True:
 
 
 @contextlib.contextmanager
-def load(command: Sequence[str]) -> Iterator[int]:
-    """Something that keeps the kernel busy, by its process id; all its processes are ended at the end."""
+def load(command: Sequence[str]) -> Iterator[None]:
+    """Something that keeps the kernel busy; all its processes are ended at the end."""
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )  # fmt: skip
     try:
-        yield process.pid
+        yield
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
