@@ -6,6 +6,7 @@ In: Arrow or pandas tables; figures. Out: arrays; a figure with our look. Never:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..display.escape import plotly_text
+from ..display.escape import plotly_text, shorten
 from ..units import MS
 
 #: The page swaps these four, letter for letter, for those of a dark theme (display/santa.js).
@@ -63,6 +64,11 @@ def times(ts_ns: Sequence[int] | np.ndarray[Any, np.dtype[np.int64]]) -> list[st
     """UTC ns -> what plotly's date axis takes, to the millisecond; it shows them as they are, so: UTC."""
     milliseconds = np.asarray(ts_ns, dtype=np.int64) // MS
     return [str(t) for t in milliseconds.astype("datetime64[ms]")]
+
+
+def lines(text: str) -> str:
+    """A long sentence in lines, for a label that appears where one points."""
+    return "<br>".join(map(plotly_text, wrap(shorten(text, 600), 80)))
 
 
 def dressed(figure: go.Figure, *, height: int, note: str = "") -> go.Figure:

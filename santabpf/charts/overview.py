@@ -25,6 +25,7 @@ from .look import (
     dressed,
     empty,
     ints,
+    lines,
     texts,
     times,
 )
@@ -151,6 +152,20 @@ def veils(window: tuple[int, int], chosen: tuple[int, int]) -> list[dict[str, An
             made.append({"type": "rect", "layer": "above", "xref": "x", "yref": "paper", "x0": x0, "x1": x1, "y0": 0,
                          "y1": 1, "line": {"width": 0}, "fillcolor": "#c6ccd4", "opacity": 0.45})
     return made
+
+
+def band(chosen: tuple[int, int]) -> dict[str, Any]:
+    """A shape behind a window that others are compared with."""
+    x0, x1 = times(chosen)
+    return {"type": "rect", "layer": "below", "xref": "x", "yref": "paper", "x0": x0, "x1": x1, "y0": 0, "y1": 1,
+            "line": {"width": 1, "color": PALETTE[0], "dash": "dot"}, "fillcolor": PALETTE[0], "opacity": 0.18}
+
+
+def flag(number: int, chosen: tuple[int, int], note: str) -> dict[str, Any]:
+    """An annotation above the middle of a window in which people marked something: its number, and what they wrote."""
+    return {"xref": "x", "yref": "paper", "x": times([sum(chosen) // 2])[0], "y": 1, "yanchor": "bottom",
+            "showarrow": False, "text": f"<b>⚑ {number}</b>", "hovertext": lines(note),
+            "font": {"size": 12, "color": PALETTE[0]}}
 
 
 def _colour(number: int, events: Events) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from textwrap import wrap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +26,7 @@ from .look import (
     empty,
     floats,
     ints,
+    lines,
     texts,
     times,
 )
@@ -136,16 +136,16 @@ def info(
     seconds, values = ints(table, "second"), floats(table, "value")
     nodes, labels = texts(table, "node"), texts(table, "label")
     several_nodes = len(set(nodes)) > 1
-    lines: dict[Key, dict[str, list[int]]] = {}
+    rows_of: dict[Key, dict[str, list[int]]] = {}
     for at, key in enumerate(names):
         if key in left_out:
             continue
         name = " · ".join(part for part in (nodes[at] if several_nodes else "", labels[at]) if part)
-        lines.setdefault(key, {}).setdefault(name, []).append(at)
-    used = Counter(signal for _, signal in lines)
+        rows_of.setdefault(key, {}).setdefault(name, []).append(at)
+    used = Counter(signal for _, signal in rows_of)
     spans = _spans(raised, alarm_signals or {})
     panels = []
-    for key, by_name in lines.items():
+    for key, by_name in rows_of.items():
         scenario, signal = key
         rows = {name: np.array(sorted(at, key=lambda i: seconds[i])) for name, at in by_name.items()}
         ranked = sorted(rows, key=lambda name: (-_peak(values[rows[name]]), name))
@@ -252,7 +252,7 @@ def title(panel: Panel) -> str:
 
 def hover(panel: Panel) -> str | None:
     """What the signal is, in lines, for when its title is pointed at; None where nothing is known of it."""
-    return "<br>".join(map(plotly_text, wrap(shorten(panel.about, 600), 80))) or None
+    return lines(panel.about) or None
 
 
 def draw_panel(drawing: go.Figure, marks: Marks, panel: Panel, row: int, last_ns: int, height: int) -> None:

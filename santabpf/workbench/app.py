@@ -189,7 +189,8 @@ class Workbench(w.VBox):  # type: ignore[misc]
             button("Compare with this window", lambda: opened.compare_with(opened.window),
                     "Flame graphs then show what changed since this window")
             if opened.against is None else
-            button("Compare no more", lambda: opened.compare_with(None), f"with {opened.against}"))
+            button(f"Compare no more with {opened.against}", lambda: opened.compare_with(None),
+                   "Flame graphs then show this window alone"))
         chips = [
             button(f"✕ {shorten(str(a_filter), 60)}", partial(opened.without, a_filter),
                     "Take this filter off", style="info")

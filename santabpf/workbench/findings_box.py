@@ -38,7 +38,7 @@ class FindingsBox(w.VBox):  # type: ignore[misc]
             tell(act)
 
         head = heading("Findings", "A finding keeps your note with the window and the filters that you look at. "
-                                   "They are still there when you come back.")
+                                   "It is flagged in the overview, and still there when you come back.")
         buttons = w.HBox([self._author, button("Mark this view", mark, "Keep it with the note", style="primary")])
         make = w.HBox([self._path, button("Make this a postmortem", self._make,
                                            "One HTML file with this window, these filters and notes", style="success")])
@@ -47,10 +47,10 @@ class FindingsBox(w.VBox):  # type: ignore[misc]
     def show(self) -> None:
         """Show the findings."""
         rows: list[w.Widget] = []
-        for finding in self._opened.findings:
+        for number, finding in enumerate(self._opened.findings, 1):
             text = Pane(layout={"flex": "1 1 auto"})
             by = f" ({finding.author})" if finding.author else ""
-            text.draw(Words(Paragraph(finding.note + by), Note(str(finding.view).replace("`", "'"))))
+            text.draw(Words(Paragraph(f"⚑ {number}. {finding.note}{by}"), Note(str(finding.view).replace("`", "'"))))
             show = button("Show", partial(self._opened.show, finding), "Look at what it was marked in")
             drop = button("Remove", partial(self._opened.forget, finding), "Take it away")
             rows.append(w.HBox([text, show, drop], layout=WIDE))

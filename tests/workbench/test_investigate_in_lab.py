@@ -123,6 +123,19 @@ def test_one_steps_back(book: Book) -> None:
     assert rows_when(book, "Who", "rows.length === 15")
 
 
+@pytest.mark.parametrize(("tab", "first", "chip"), [
+    ("Files and errors", visible(ORDERS), f"file {ORDERS}"), ("Network", busy_node.PEER, f"peer {busy_node.PEER}")])
+def test_a_click_on_a_file_or_a_peer_leaves_what_has_to_do_with_it(
+    book: Book, tab: str, first: str, chip: str
+) -> None:
+    table(book, tab).get_by_text(first, exact=True).first.click()
+    book.page.get_by_role("button", name="✕").wait_for()
+    assert chips(book) == [chip]
+    assert [row[0] for row in rows_when(book, "Who", "rows.length === 1")] == [SHOP]
+    book.page.get_by_role("button", name="← Step back").click()
+    book.page.get_by_role("button", name="✕").wait_for(state="detached")
+
+
 def test_a_click_on_a_frame_leaves_what_ran_through_it(book: Book) -> None:
     page = book.page
     page.get_by_role("tab", name="Functions", exact=True).click()

@@ -133,6 +133,25 @@ def test_a_flame_graph_and_a_difference_have_the_samples_of_their_windows(looked
     assert "difference" in part.heading
 
 
+def test_where_threads_waited_is_a_flame_graph_of_its_own_in_time(tmp_path: Path) -> None:
+    wait = {**BACKUP, "node": "node-1", "tid": 7002, "comm": "backup", "state": "D", "blocked_ns": 500 * MS,
+            "cut": False, "kernel_stack": [], "user_frames": ["aa+30", "aa+20"]}
+    waits = pa.Table.from_pylist([{**wait, "ts_ns": START + second * S} for second in (8, 9, 25)])
+    looked = Investigation(synthetic.record(tmp_path / "r", jobs=5, more=busy_node.more() | {"offcpu": waits}))
+    looked.look(START, START + 10 * S)
+    blocked = draw(looked, "flames")[1]
+    assert blocked.heading == "Where threads waited"
+    assert (blocked.shown.unit, sum(frame.value for frame in blocked.shown.frames)) == ("ns", 1000 * MS)
+    looked.compare_with(looked.window)
+    looked.look(START + 20 * S, START + 30 * S)
+    blocked = draw(looked, "flames")[1]
+    frame = next(frame for frame in blocked.shown.frames if frame.name == "compress")
+    assert (frame.before, frame.value) == (1000 * MS, 500 * MS)
+    looked.only(SHOPPING)  # which never waited
+    assert "so there is nothing to compare" in str(draw(looked, "flames")[1].shown)
+    looked.close()
+
+
 def test_heat_maps_count_what_took_how_long(looked: Investigation) -> None:
     looked.look(START, START + 15 * S)
     parts = {part.heading: part for part in draw(looked, "latency")}
@@ -154,6 +173,21 @@ def test_the_overview_is_always_the_whole_and_veils_what_is_outside(looked: Inve
     assert [(shape["x0"][11:19], shape["x1"][11:19]) for shape in veils] == [
         ("12:00:00", "12:00:05"), ("12:00:09", "12:00:30")]
     assert sum(sum(_numbers(trace["y"])) for trace in spec["data"] if trace["type"] == "bar") == 23  # lost, as planted
+
+
+def test_the_overview_flags_findings_and_marks_what_is_compared_with(busy: Path) -> None:
+    looked = Investigation(busy, sidecar=None)
+    looked.look(START + 5 * S, START + 9 * S)
+    looked.compare_with(looked.window)
+    looked.mark("<b>why</b> now?")
+    looked.whole()
+    layout = draw(looked, "overview")[0].shown.spec["layout"]
+    flag = layout["annotations"][-1]
+    assert (flag["text"], flag["x"][11:], flag["hovertext"]) == (
+        "<b>⚑ 1</b>", "12:00:07.000", "&lt;b&gt;why&lt;/b&gt; now?")
+    (band,) = [shape for shape in layout["shapes"] if shape.get("yref") == "paper"]
+    assert (band["x0"][11:19], band["x1"][11:19]) == ("12:00:05", "12:00:09")
+    looked.close()
 
 
 def _numbers(array: dict[str, str]) -> list[float]:

@@ -24,7 +24,7 @@ MOST_COLUMNS, MOST_SIGNALS, MOST_ALARMS = 400, 2, 8
 
 
 def parts(investigation: Investigation) -> list[Part]:
-    """One chart of the whole recording, in which the window is marked."""
+    """One chart of the whole recording, in which the window is marked, and that of each finding."""
     start, end = investigation.everything
     if end <= start:
         return [sentence("Nothing was recorded: this recording covers no time.")]
@@ -36,7 +36,12 @@ def parts(investigation: Investigation) -> list[Part]:
     layout = drawn.spec["layout"]
     window = investigation.window
     veils = chart.veils((first, end), (first if window.start_ns == start else window.start_ns, window.end_ns))
-    shown.spec = {**drawn.spec, "layout": {**layout, "shapes": [*layout.get("shapes", []), *veils]}}
+    against = [] if investigation.against is None else [chart.band(investigation.against)]
+    flags = [chart.flag(number, finding.view.window, finding.note)
+             for number, finding in enumerate(investigation.findings, 1)]
+    shown.spec = {**drawn.spec, "layout": {
+        **layout, "shapes": [*layout.get("shapes", []), *against, *veils],
+        "annotations": [*layout.get("annotations", []), *flags]}}
     return [Part(shown, picks)]
 
 
