@@ -43,8 +43,8 @@ _EACH = """\
 Recall: of the drills that provoke it, how many it fired on. False: drills, look-alikes and healthy loads on which it
 fired and should not have. Precision: of all its alarms that were right or wrong, how many were right; those on drills
 that name it under `also` are neither. Delay: from the onset of the fault to the first alarm of its scenario; one that
-counts what comes one by one, such as the seventh wrong password of ssh_brute_force, is as quick as that comes. Cost: what
-the elf and all its BPF programs took of one core while the drills that provoke it were recorded; the median.
+counts what comes one by one, such as the seventh wrong password of ssh_brute_force, is as quick as that comes. Cost:
+what the elf and all its BPF programs took of one core while the drills that provoke it were recorded; the median.
 
 | scenario | drills | found | recall | false | precision | cannot tell | delay, median | longest | cost |
 |---|---|---|---|---|---|---|---|---|---|
