@@ -3,7 +3,8 @@
 In: its text, which may be broken or hostile. Out: a checked Manifest, and the text again. Never: Parquet, or a file
 other than recording.json.
 
-A part's path is no free text: it must be <table>/node=<node>/part-<number>.parquet, so none leads out of the folder.
+A part's path is no free text: it must be <table>/node=<node>/part-<number>.parquet, or part-<first>-<last>.parquet
+where several were put together, so none leads out of the folder.
 Keys that this version does not know are ignored; a newer format number is refused.
 """
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 FILE = "recording.json"
 NODE = re.compile(r"[a-z][a-z0-9-]{0,62}")
-PART = re.compile(r"part-[0-9]{6,9}\.parquet")
+PART = re.compile(r"part-([0-9]{6,9})(?:-([0-9]{6,9}))?\.parquet")
 HASH = re.compile(r"[0-9a-f]{12}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 State = Literal["recording", "complete", "interrupted"]
@@ -41,6 +42,12 @@ NODE_FACTS: dict[str, type] = {
 #: A recording of a day in 1-second segments has a recording.json of about 200 MB; what is larger is no such file.
 MAX_BYTES = 512 << 20
 _INT64 = range(-(1 << 63), 1 << 63)
+
+
+def segments(file: str) -> tuple[int, int] | None:
+    """The first and the last segment whose rows a file of this name holds; None where it is no part."""
+    found = PART.fullmatch(file)
+    return None if found is None else (int(found[1]), int(found[2] or found[1]))
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,11 @@ class Part:
     def name(self) -> str:
         """Its path below the recording, with forward slashes."""
         return "/".join(self.path.parts[-3:])
+
+    @property
+    def segments(self) -> tuple[int, int]:
+        """The first and the last segment whose rows are in it."""
+        return segments(self.path.name) or (0, 0)
 
     @cached_property
     def entry(self) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class Recording:
         # asked first: a writer that ends now leaves a list that is whole. With `locked` it is we who hold the lock.
         live = not locked and _is_being_written(self.path)
         self._manifest = m.load(self.path, self._checked)
+        self._checked &= {part for table in self._manifest.tables.values() for part in table.parts}
         if self._manifest.state == "recording" and not live:
             self._manifest.state = "interrupted"
         self._ignored: list[str] = []
@@ -137,6 +138,8 @@ class Recording:
 
     def parts(self, table: str) -> list[m.Part]:
         """The Parquet files of a table, checked, in the order of node and time. Raises MissingTable, RecordingError."""
+        if self.state == "recording" and not all(part.path.exists() for part in self[table]._table.parts):
+            self.refresh()  # some were put together since
         listed = self[table]._table
         parts = sorted(listed.parts, key=lambda part: (part.node, part.path.name))
         self.check_declaration(table)
@@ -173,13 +176,15 @@ class Recording:
         """Add the parts that an interrupted writer had finished but not listed.
 
         Coverage is looked for first. It is written last, so where its part is there, all others of that flush are too.
+        What is no newer than what is listed was put together with others, or was about to be.
         """
         tables = self._manifest.tables
         for name in sorted(tables, key=lambda name: name != "coverage"):
-            listed = {part.path for part in tables[name].parts}
             for node in self._manifest.nodes:
+                newest = max((part.segments[1] for part in tables[name].parts if part.node == node), default=-1)
                 for path in sorted((self.path / name / f"node={node}").glob("part-*.parquet")):
-                    if path not in listed and m.PART.fullmatch(path.name):
+                    first, last = m.segments(path.name) or (-1, -1)
+                    if first == last and first > newest:
                         self._take(path, node, tables[name])
 
     def _take(self, path: Path, node: str, table: m.Table) -> None:

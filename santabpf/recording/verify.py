@@ -9,13 +9,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from ..errors import BadUsage, RecordingError
 from . import parquet
-from .manifest import FILE, Part, Table
+from .manifest import FILE, Part, Table, segments
 from .read import Recording, open, printable
 
 
@@ -95,7 +95,8 @@ def _sha256(path: Path) -> str:
 
 
 def recover(path: str | Path) -> list[str]:
-    """Finish an interrupted recording: list its whole parts, add the empty ones, clear half-written files.
+    """Finish an interrupted recording: list its whole parts, add the empty ones, clear half-written files, and (of any
+    recording) parts whose rows are in others.
 
     Returns: what was done, one sentence each; empty where nothing was to do. Its state stays `interrupted`.
     Raises: BadUsage while it is being written, RecordingError.
@@ -108,9 +109,9 @@ def recover(path: str | Path) -> list[str]:
         except BlockingIOError:
             raise BadUsage(f"{folder}: is being written; stop that first") from None
         manifest = Recording(folder, locked=True)._manifest
+        done = list(_clear_replaced(folder, manifest.tables.values()))
         if manifest.state == "complete":
-            return []
-        done = []
+            return done
         for file in [f for f in _files(folder) if f.name.startswith(".") and f.name.endswith(".tmp")]:
             file.unlink()
             done.append(f"{file}: half-written, removed")
@@ -132,3 +133,16 @@ def recover(path: str | Path) -> list[str]:
         raise RecordingError(f"{folder}: cannot be mended: {exc.strerror}") from exc
     finally:
         os.close(lock)
+
+
+def _clear_replaced(folder: Path, tables: Iterable[Table]) -> Iterator[str]:
+    """Remove parts that are not listed, of segments that are: those that were put together, or were about to be."""
+    for table in tables:
+        listed = {part.path for part in table.parts}
+        for node in {part.node for part in table.parts}:
+            newest = max(part.segments[1] for part in table.parts if part.node == node)
+            for file in sorted((folder / table.name / f"node={node}").iterdir()):
+                found = segments(file.name)
+                if file not in listed and found is not None and found[1] <= newest:
+                    file.unlink()
+                    yield f"{file}: its rows are in other parts, removed"

@@ -4,19 +4,24 @@ In: batches of declared tables, in the order they were decoded. Out: a folder th
 Never: an existing folder, a part half-written under its own name, a second shown as covered before its rows are there.
 
 Every segment_s the rows in memory become one part for each node and table: first all other tables, then `coverage`,
-then recording.json. Whoever reads coverage of a second therefore finds all its rows. Use it from one thread at a time.
+then recording.json. Whoever reads coverage of a second therefore finds all its rows. While it grows, small parts are
+put together (see merge.py); those whose rows are in a larger one stay for a minute, for whoever is reading them. Use it
+from one thread at a time.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
 import shutil
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +33,7 @@ from ..probes import get_probe
 from ..tables import own_tables, table_schema
 from . import parquet
 from .manifest import FILE, NODE, NODE_FACTS, STATES, Manifest, Part, State, Table, declare, parse, type_name
+from .merge import Merging
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,6 +44,8 @@ BUFFER_BYTES = 128 << 20
 #: Parts that are on their way to the disk at once. A file system commits together what is fsynced together: 14 parts
 #: took 5 ms side by side and 110 ms one after another (ext4 on a virtual disk, 2026-11).
 WRITERS = 16
+#: For so long a part stays there whose rows are in a larger one: who has its name may be about to read it.
+KEEP_S = 60.0
 
 
 def _declare(table: str | Table) -> Table:
@@ -81,6 +89,8 @@ class Writer:
         self._set(info)
         self._open: dict[tuple[str, str], _Segment] = {}
         self._sealed: list[_Segment] = []
+        self._merging = Merging()
+        self._replaced: deque[tuple[float, Path]] = deque()  # since when, by the monotonic clock
         self._number, self._held = 1, 0
         self.rows = 0  # appended so far, on the disk or not
         self._closed = False
@@ -180,6 +190,7 @@ class Writer:
         for last in (False, True):
             self._write_all([segment for segment in self._sealed if (segment.table == "coverage") == last])
         self._list()
+        self._merge()
         self._due = time.monotonic() + self._segment_s
 
     def _seal(self) -> None:
@@ -196,6 +207,7 @@ class Writer:
                 if parts and parts[-1].path == part.path:
                     parts.pop()  # the same rows, written again after an interruption
                 parts.append(part)
+                self._merging.add(segment.table, part)
                 if segment.table == "coverage":
                     self._widen(segment.batches)
                 if segment in self._sealed:
@@ -210,6 +222,26 @@ class Writer:
             parquet.make_folder(folder)
         path = folder / f"part-{segment.number:06d}.parquet"
         return parquet.write_part(path, segment.node, pa.Table.from_arrays(rows.columns, schema=schema))
+
+    def _merge(self) -> None:
+        """Put one run of small parts together, if one is long enough; remove those that were long ago."""
+        import pyarrow as pa
+
+        while self._replaced and self._replaced[0][0] < time.monotonic() - KEEP_S:
+            self._replaced.popleft()[1].unlink(missing_ok=True)
+        run = self._merging.take()
+        if run is None:
+            return
+        table, first = self._manifest.tables[run.table], run.parts[0]
+        rows, path = pa.concat_tables([parquet.read_part(part, table) for part in run.parts]), first.path
+        self._replaced.append((math.inf, path.with_name(run.name)))  # until it is listed
+        merged = parquet.write_part(path.with_name(run.name), first.node, rows)
+        gone = set(run.parts)
+        table.parts = [merged if part == first else part for part in table.parts if part == first or part not in gone]
+        self._replaced.pop()
+        self._replaced += [(time.monotonic(), part.path) for part in run.parts]
+        self._merging.add(run.table, merged, run.level)
+        self._list()
 
     def _widen(self, coverage: list[pa.RecordBatch]) -> None:
         """The window runs from the start of the first second that was watched to the end of the last."""
@@ -235,6 +267,9 @@ class Writer:
             self._write_empty()
             self._manifest.state = state
             self._list()
+            for _, path in self._replaced:
+                with suppress(OSError):
+                    path.unlink()
         finally:
             self._closed = True
             os.close(self._lock)

@@ -123,6 +123,7 @@ class Evaluator:
         self.late = 0
         self.events: list[AlarmEvent] = []  # all so far, in the order in which they were told
         self.watched: dict[str, list[tuple[int, frozenset[str]]]] = defaultdict(list)
+        self._same: dict[frozenset[str], frozenset[str]] = {}  # most seconds have the same tables
         self.tracks: list[Track] | None = None
         self.broken: dict[str, str] = {}
         for scenario in self.scenarios:
@@ -236,7 +237,8 @@ class Evaluator:
         nodes = self.recording.nodes
         for second in range(start, end, SECOND):
             for node in nodes:
-                self.watched[node].append((second, coverage.tables.get((node, second), frozenset())))
+                tables = coverage.tables.get((node, second), frozenset())
+                self.watched[node].append((second, self._same.setdefault(tables, tables)))
         changes: list[tuple[int, int, AlarmEvent]] = []
         for order, track in self._by_lookback(self.tracks):
             if (chunk := self._read(track, start, end)) is not None:

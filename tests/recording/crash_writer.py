@@ -2,6 +2,7 @@
 
     crash_writer.py FOLDER SEGMENTS           write until done or killed; say `flushed` after each segment
     crash_writer.py FOLDER SEGMENTS steps     once for each step on the way to the disk: FOLDER/<n> is killed at step n
+    crash_writer.py FOLDER SEGMENTS merging   the same, where each two parts are put together, and soon removed
 
 Row i of `fork` in second s has tgid s * 1000 + i, and coverage says how many there are: a reader can count.
 """
@@ -17,11 +18,12 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
 
-from santabpf.recording import Writer
+import santabpf.recording.write as writer
+from santabpf.recording import Writer, merge
 from santabpf.tables import table_schema
 
 SECOND = 1_000_000_000
-STEPS = ("open", "write", "fsync", "rename", "mkdir", "chmod")
+STEPS = ("open", "write", "fsync", "rename", "mkdir", "chmod", "unlink")
 
 
 def batch(table: str, rows: list[dict[str, object]]) -> pa.RecordBatch:
@@ -62,7 +64,9 @@ def kill_at(step: int) -> None:
 
 def main() -> None:
     folder, segments = Path(sys.argv[1]), int(sys.argv[2])
-    if sys.argv[3:] != ["steps"]:
+    if sys.argv[3:] == ["merging"]:
+        merge.AT_ONCE, writer.KEEP_S = 2, 0.0
+    elif sys.argv[3:] != ["steps"]:
         write(folder, segments)
         return
     batch("fork", [])  # loads what each fork would otherwise load for itself

@@ -59,10 +59,10 @@ def memory_path() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_killed_at_every_step_on_the_way_to_the_disk(memory_path: Path) -> None:
-    run = subprocess.run(
-        [sys.executable, SCRIPT, memory_path, "3", "steps"], capture_output=True, text=True, check=True, timeout=120
-    )
+@pytest.mark.parametrize(("how", "segments"), [("steps", 3), ("merging", 5)])
+def test_killed_at_every_step_on_the_way_to_the_disk(memory_path: Path, how: str, segments: int) -> None:
+    argv = [sys.executable, SCRIPT, memory_path, str(segments), how]
+    run = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=240)
     last = int(run.stdout)
     assert last > 50
     reached = Counter()
@@ -82,10 +82,10 @@ def test_killed_at_every_step_on_the_way_to_the_disk(memory_path: Path) -> None:
         assert again.state == recording.state
         assert bool(mended) or recover(folder) == []
     states = set(reached)
-    assert {"nothing", ("interrupted", 0), ("interrupted", 1), ("interrupted", 2), ("interrupted", 3)} <= states
+    assert {"nothing", *(("interrupted", seconds) for seconds in range(segments + 1))} <= states
     assert open(memory_path / str(last)).state == "complete"
     assert verify(memory_path / str(last)) == []
-    assert seconds_covered(open(memory_path / str(last))) == 3
+    assert seconds_covered(open(memory_path / str(last))) == segments
 
 
 def test_a_part_that_was_finished_but_not_listed_is_recovered(tmp_path: Path) -> None:
