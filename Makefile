@@ -98,7 +98,7 @@ demo: ## provoke a fault, record it with BPF, judge it, write its postmortem (un
 
 test: ## the whole suite, side by side; more for pytest in ARGS ("-n0": in one process)
 	@deploy/setup.sh test
-	$(PYTHON_HERE) -m pytest -n auto --dist loadgroup --no-loadscope-reorder --durations=25 $(ARGS)
+	$(PYTHON_HERE) -m pytest -n auto --dist loadscope --no-loadscope-reorder --durations=25 $(ARGS)
 
 lint: ## ruff and mypy
 	@deploy/setup.sh python

@@ -52,7 +52,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return side_by_side.Scheduling(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = side_by_side.in_order(items)
     reasons = {"bpf": why_no_bpf, "ssh": why_no_ssh, "browser": why_no_browser, "guest": why_no_guest}

@@ -8,44 +8,40 @@ after the other. `make test` starts the workers; plain `pytest` has none, and th
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import re
 
 import pytest
 from guest.fixtures import wanted_kernel
 from guest.image import KERNELS
-from xdist.scheduler import LoadGroupScheduling
+from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-#: Rooms whose tests are one group.
-TOGETHER = {
-    "tests/bench": "bench",  # each loads the machine
-    "tests/probes": "probes",  # what one plants, another would count
-    "tests/report": "report",  # they read the same few reports
-}
-LAB = "lab"  # the tests that share a JupyterLab
+#: What is more than a file; told by the name alone, since who hands out the tests has not collected them.
+GROUPS = (
+    (r"tests/guest/test_guest_probes\.py::.*\[(?P<kernel>[\d.]+)", "linux-{kernel}-probes"),
+    (r"tests/guest/test_guest(_readme|_schedule)?\.py", f"linux-{next(iter(KERNELS))}"),  # half of what is done there
+    (r"tests/workbench/\w+_in_lab\.py", "lab"),  # they share a JupyterLab
+    (r"tests/bench/", "bench"),  # each loads the machine
+    (r"tests/probes/", "probes"),  # what one plants, another would count
+    (r"tests/report/", "report"),  # they read the same few reports
+)
 BESIDE_GUESTS = 2  # workers more than CPUs: a guest's tests wait more than they work
 FEW = 3  # files that are asked for by name, up to which no worker is started
 
 
-def group(item: pytest.Item) -> str:
+def group(nodeid: str) -> str:
     """The tests that one worker gets together, in their order."""
-    path = item.nodeid.partition("::")[0]
-    if kernel := wanted_kernel(item):  # half of what is to be done there is to find again what was planted
-        return f"linux-{kernel}-probes" if path.endswith("probes.py") else f"linux-{kernel}"
-    if "lab" in getattr(item, "fixturenames", ()):
-        return LAB
-    return TOGETHER.get(str(Path(path).parent), path)
+    for pattern, name in GROUPS:
+        if match := re.match(pattern, nodeid):
+            return name.format(**match.groupdict())
+    return nodeid.partition("::")[0]
 
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
     """Group by group: guests first, as they take longest; then what uses the real kernel, a server or a browser."""
     groups: dict[str, list[pytest.Item]] = {}
     for item in items:
-        groups.setdefault(group(item), []).append(item)
-    for name, members in groups.items():
-        if not name.endswith(".py"):
-            for item in members:
-                item.add_marker(pytest.mark.xdist_group(name))
+        groups.setdefault(group(item.nodeid), []).append(item)
     return [item for members in sorted(groups.values(), key=_turn) for item in members]
 
 
@@ -64,11 +60,11 @@ def workers(config: pytest.Config) -> int:
     return len(os.sched_getaffinity(0)) + BESIDE_GUESTS
 
 
-class Scheduling(LoadGroupScheduling):
+class Scheduling(LoadScopeScheduling):
     """Hands out groups, the next one as late as it can: a worker begins its last test when it knows what follows."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return str(super()._split_scope(nodeid).partition("::")[0])  # of a test without a named group, its file
+        return group(nodeid)
 
     def _reschedule(self, node: WorkerController) -> None:
         if not self.workqueue or self._pending_of(self.assigned_work[node]) < 2:

@@ -33,10 +33,17 @@ def test_it(server, tmp_path_factory):
 
 def test_each_group_is_whole_and_guests_come_first(request: pytest.FixtureRequest) -> None:
     items = request.session.items
-    groups = [name for name, _ in itertools.groupby(map(side_by_side.group, items))]
+    groups = [name for name, _ in itertools.groupby(items, lambda item: side_by_side.group(item.nodeid))]
     assert len(groups) == len(set(groups))
     kernels = [name for name, _ in itertools.groupby(map(wanted_kernel, items))]
     assert [name for name in kernels if name] == kernels[: len(kernels) - ("" in kernels)]
+
+
+def test_who_shares_a_guest_or_a_jupyterlab_is_in_its_group(request: pytest.FixtureRequest) -> None:
+    for item in request.session.items:
+        name, kernel = side_by_side.group(item.nodeid), wanted_kernel(item)
+        assert name.removesuffix("-probes") == f"linux-{kernel}" if kernel else not name.startswith("linux"), item
+        assert ("lab" in getattr(item, "fixturenames", ())) == (name == "lab"), item
 
 
 @pytest.mark.parametrize(
@@ -55,7 +62,7 @@ def test_nothing_goes_on_when_it_is_stopped(number: signal.Signals, tmp_path: Pa
     """As by Ctrl-C, which all processes in the foreground get, or by who ends `make`, which pytest's workers do not."""
     for name in "ab":
         (tmp_path / f"test_{name}.py").write_text(STARTS)
-    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadgroup"]
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadscope"]
     told = subprocess.Popen(
         [*argv, "--rootdir", tmp_path, "--basetemp", tmp_path / "base", tmp_path], start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path,
