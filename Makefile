@@ -96,9 +96,10 @@ demo: ## provoke a fault, record it with BPF, judge it, write its postmortem (un
 	@deploy/setup.sh demo
 	@.venv/bin/santabpf demo
 
+# hundreds of Pythons are started there: what they compile is kept, whatever the surroundings say
 test: ## the whole suite, side by side; more for pytest in ARGS ("-n0": in one process)
 	@deploy/setup.sh test
-	$(PYTHON_HERE) -m pytest -n auto --dist loadscope --no-loadscope-reorder --durations=25 $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(PYTHON_HERE) -m pytest -n auto --dist loadscope --no-loadscope-reorder --durations=25 $(ARGS)
 
 lint: ## ruff and mypy
 	@deploy/setup.sh python
