@@ -18,23 +18,19 @@ from xdist.workermanage import WorkerController
 
 #: What is more than a file; told by the name alone, since who hands out the tests has not collected them.
 GROUPS = (
-    (r"tests/guest/test_guest_probes\.py::.*\[(?P<kernel>[\d.]+)", "linux-{kernel}-probes"),
-    (r"tests/guest/test_guest(_readme|_schedule)?\.py", f"linux-{next(iter(KERNELS))}"),  # half of what is done there
+    (r"tests/guest/test_guest(?!_making)", "guests"),  # one runs at a time: each wants a CPU, or two
     (r"tests/workbench/\w+_in_lab\.py", "lab"),  # they share a JupyterLab
     (r"tests/bench/", "bench"),  # each loads the machine
     (r"tests/probes/", "probes"),  # what one plants, another would count
     (r"tests/report/", "report"),  # they read the same few reports
 )
-BESIDE_GUESTS = 2  # workers more than CPUs: a guest's tests wait more than they work
+MORE = 1  # workers than CPUs: tests wait a good part of their time
 FEW = 3  # files that are asked for by name, up to which no worker is started
 
 
 def group(nodeid: str) -> str:
     """The tests that one worker gets together, in their order."""
-    for pattern, name in GROUPS:
-        if match := re.match(pattern, nodeid):
-            return name.format(**match.groupdict())
-    return nodeid.partition("::")[0]
+    return next((name for pattern, name in GROUPS if re.match(pattern, nodeid)), nodeid.partition("::")[0])
 
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
@@ -42,14 +38,14 @@ def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
     groups: dict[str, list[pytest.Item]] = {}
     for item in items:
         groups.setdefault(group(item.nodeid), []).append(item)
+    if "guests" in groups:
+        groups["guests"].sort(key=lambda item: list(KERNELS).index(wanted_kernel(item)))
     return [item for members in sorted(groups.values(), key=_turn) for item in members]
 
 
 def _turn(members: list[pytest.Item]) -> tuple[int, int]:
-    if kernel := wanted_kernel(members[0]):
-        return 0, list(KERNELS).index(kernel)
     marks = {mark.name for item in members for mark in item.iter_markers()}
-    return 1 if marks & {"bpf", "ssh", "browser"} else 2, -len(members)
+    return 0 if "guest" in marks else 1 if marks & {"bpf", "ssh", "browser"} else 2, -len(members)
 
 
 def workers(config: pytest.Config) -> int:
@@ -57,7 +53,7 @@ def workers(config: pytest.Config) -> int:
     files = [argument for argument in config.args if argument.partition("::")[0].endswith(".py")]
     if len(files) == len(config.args) <= FEW:
         return 0
-    return len(os.sched_getaffinity(0)) + BESIDE_GUESTS
+    return len(os.sched_getaffinity(0)) + MORE
 
 
 class Scheduling(LoadScopeScheduling):
