@@ -12,7 +12,7 @@ static __always_inline void count_waiting(u64 task, u64 ready)
 {
 	struct event_loop_key key = {
 		.start_ns = task_start(task), .tgid = task_tgid(task), .tid = bpf_get_current_pid_tgid()};
-	struct event_loop_value *value = event_loop_at(&key);
+	struct event_loop_value *value = event_loop_map.lookup(&key); /* the tick before has its key there, if there was room */
 	if (!value)
 		return;
 	value->kept_waiting += ready;
