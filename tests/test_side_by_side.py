@@ -54,7 +54,8 @@ def test_who_shares_a_guest_or_a_jupyterlab_is_in_its_group(request: pytest.Fixt
 def test_a_few_files_need_no_workers(args: list[str], count: int | None, request: pytest.FixtureRequest) -> None:
     config = pytest.Config.fromdictargs({}, [])
     config.args = args
-    assert side_by_side.workers(config) == (len(os.sched_getaffinity(0)) + side_by_side.MORE if count is None else count)
+    some = len(os.sched_getaffinity(0)) + side_by_side.MORE
+    assert side_by_side.workers(config) == (some if count is None else count)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -27,8 +27,8 @@ from guest.image import KERNELS, Image, cpio, image
 
 QEMU = "qemu-system-x86_64"
 BOOT_S = 400.0  # 20 s are usual on two quiet cores, several times that beside other guests and tests
-# Stands between us and qemu: when this process ends, however it ends, it gets a SIGTERM and leaves nothing behind. Other
-# tests, that run beside it, come after it: what is planted there has its times, and all there takes ten times as long.
+# Stands between us and qemu: when this process ends, however it ends, it gets a SIGTERM and leaves nothing behind. The
+# tests that run beside it come after it: what is planted there has its times, and all there takes ten times as long.
 KEEPER = """
 folder=$1; shift
 trap 'kill -9 $!; wait $!; rm -rf "$folder"; exit' TERM
