@@ -43,7 +43,7 @@ def recordings(lab: Lab) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def book(lab: Lab, recordings: tuple[Path, Path]) -> Iterator[Book]:
     friday, monday = map(str, recordings)
-    view = {"width": 1360, "height": 3600}
+    view = {"width": 1360, "height": 4000}
     with lab.notebook("compare.ipynb", view, incident=friday, good=monday, incident_window="20s..") as opened:
         opened.run_all()
         opened.page.locator(".santa-flame canvas").wait_for(timeout=60_000)

@@ -84,4 +84,4 @@ def _signals(result: Result) -> list[signal_chart.Panel]:
     told = about_signals({verdict.scenario for verdict in result.verdicts})
     found = signal_chart.foremost(signal_chart.info(result.signals, result.alarms, **told), MOST_SIGNALS).panels
     raised = [panel for panel in found if panel.spans]
-    return raised or [panel for panel in found if panel.nearness is not None]
+    return raised or [panel for panel in found if panel.nearness]
