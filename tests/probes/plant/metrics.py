@@ -1,5 +1,5 @@
-"""Plants 23 refused connections, 23 processes and 23 connections of IPv6 that stay, within one second of UTC, and tells
-what the kernel counted."""
+"""Plants 23 refused connections and 23 processes within one second of UTC, then 23 connections of IPv6 that stay, and
+tells what the kernel counted."""
 
 import json
 import os
@@ -21,20 +21,24 @@ def counted():
 with socket.socket() as end:
     end.bind(("127.0.0.1", 0))
     port = end.getsockname()[1]
-time.sleep(1.2 - time.time() % 1)
-second, before = int(time.time()), counted()
-for _ in range(PLANTED):
-    with socket.socket() as end:
-        end.connect_ex(("127.0.0.1", port))
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    os.waitpid(pid, 0)
+for _ in range(5):  # a busy machine may need more than the second, once or twice
+    time.sleep(1.2 - time.time() % 1)
+    second, before = int(time.time()), counted()
+    for _ in range(PLANTED):
+        with socket.socket() as end:
+            end.connect_ex(("127.0.0.1", port))
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+    after = counted()
+    if time.time() - second < 0.95:
+        break
+else:
+    raise SystemExit("this took more than the second it had")
 listener = socket.create_server(("::1", 0), family=socket.AF_INET6, backlog=PLANTED)
 kept = [socket.create_connection(listener.getsockname()[:2]) for _ in range(PLANTED)]
-after = counted()
-if time.time() - second > 0.95:
-    raise SystemExit("this took more than the second it had")
-time.sleep(1.2)
+held = int(time.time() + 0.2)  # the second at whose end they surely stand there
+time.sleep(held + 1.2 - time.time())
 at_least = {name: after[name] - before[name] for name in before}
-print(json.dumps({"second": second, "at_least": at_least, "sockets6": 2 * PLANTED + 1}))
+print(json.dumps({"second": second, "at_least": at_least, "held": held, "sockets6": 2 * PLANTED + 1}))
