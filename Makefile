@@ -97,9 +97,9 @@ demo: ## provoke a fault, record it with BPF, judge it, write its postmortem (un
 	@.venv/bin/santabpf demo
 
 # hundreds of Pythons are started there: what they compile is kept, whatever the surroundings say
-test: ## the whole suite, side by side; more for pytest in ARGS ("-n0": in one process)
+test: ## the whole suite; more for pytest in ARGS ("-n auto": side by side, where nothing else runs)
 	@deploy/setup.sh test
-	PYTHONDONTWRITEBYTECODE= $(PYTHON_HERE) -m pytest -n auto --dist loadscope --no-loadscope-reorder --durations=25 $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(PYTHON_HERE) -m pytest -n0 --dist loadscope --no-loadscope-reorder --durations=25 $(ARGS)
 
 lint: ## ruff and mypy
 	@deploy/setup.sh python
