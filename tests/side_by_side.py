@@ -20,8 +20,7 @@ from xdist.workermanage import WorkerController
 GROUPS = (
     (r"tests/guest/test_guest(?!_making)", "guests"),  # one runs at a time: each wants a CPU, or two
     (r"tests/workbench/\w+_in_lab\.py", "lab"),  # they share a JupyterLab
-    (r"tests/bench/", "bench"),  # each loads the machine
-    (r"tests/probes/", "probes"),  # what one plants, another would count
+    (r"tests/(bench|probes)/", "node"),  # what one plants, another would count; what loads the machine makes it lose
     (r"tests/report/", "report"),  # they read the same few reports
 )
 MORE = 1  # workers than CPUs: tests wait a good part of their time

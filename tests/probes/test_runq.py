@@ -17,16 +17,18 @@ pytestmark = pytest.mark.bpf
 SCRIPT = """
 import os, sys, time
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+def waited():
+    return int(open("/proc/self/schedstat").read().split()[1])
 sys.stdin.readline()
+before = waited()  # while it started, which was not recorded
 if os.fork() == 0:
-    role = "second"
+    role, before = "second", 0
 else:
     role = "first"
 end = time.monotonic() + 1.5
 while time.monotonic() < end:
     pass
-waited = int(open("/proc/self/schedstat").read().split()[1])
-os.write(1, f"{os.getpid()} {waited}\\n".encode())
+os.write(1, f"{os.getpid()} {waited() - before}\\n".encode())
 if role == "first":
     os.wait()
 """
