@@ -14,7 +14,7 @@ import pytest
 from guest.fixtures import wanted_kernel
 from guest.image import KERNELS
 from xdist.scheduler import LoadScopeScheduling
-from xdist.workermanage import WorkerController
+from xdist.workermanage import NodeManager, WorkerController
 
 #: What is more than a file; told by the name alone, since who hands out the tests has not collected them.
 GROUPS = (
@@ -24,6 +24,7 @@ GROUPS = (
     (r"tests/report/", "report"),  # they read the same few reports
 )
 MORE = 1  # workers than CPUs: tests wait a good part of their time
+NodeManager.EXIT_TIMEOUT = 20  # s; 10 are too few to end a JupyterLab: execnet lets a worker have 15 for it
 FEW = 3  # files that are asked for by name, up to which no worker is started
 
 
