@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import side_by_side
@@ -51,9 +53,8 @@ def test_who_shares_a_guest_or_a_jupyterlab_is_in_its_group(request: pytest.Fixt
     [(["tests"], None), (["tests/elf"], None), (["a.py"], 0), (["a.py::test_x[1]", "b.py"], 0), (["a.py"] * 4, None),
      (["a.py", "tests/elf"], None)],
 )  # fmt: skip
-def test_a_few_files_need_no_workers(args: list[str], count: int | None, request: pytest.FixtureRequest) -> None:
-    config = pytest.Config.fromdictargs({}, [])
-    config.args = args
+def test_a_few_files_need_no_workers(args: list[str], count: int | None) -> None:
+    config = cast("pytest.Config", SimpleNamespace(args=args))
     some = len(os.sched_getaffinity(0)) + side_by_side.MORE
     assert side_by_side.workers(config) == (some if count is None else count)
 
