@@ -182,6 +182,18 @@ static __always_inline int is_born_in_scope(u64 parent, u64 child)
 #endif
 }
 
+#ifdef SWITCH_ARGS /* for probes that list it and OFF_TASK_STATE under btf */
+/* The state in which a thread leaves its CPU, from sched_switch: (preempted, prev, next) and, newer, that state. */
+static __always_inline u32 left_in(struct bpf_raw_tracepoint_args *ctx)
+{
+#if SWITCH_ARGS >= 4
+	return ctx->args[3];
+#else
+	return read_u32(ctx->args[1] + OFF_TASK_STATE);
+#endif
+}
+#endif
+
 #ifdef OFF_VFSMOUNT_ROOT /* for probes that list OFF_VFSMOUNT_ROOT, OFF_MOUNT_* and OFF_DENTRY_* under btf */
 #define PARTS 20
 #define MADE 320 /* bytes of a path that is put together; a column holds fewer */

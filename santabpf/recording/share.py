@@ -89,11 +89,11 @@ def _moved(source: Recording, node: str) -> int:
 
     lowest = []
     for name, table in source._manifest.tables.items():
-        for part in (part for part in source.parts(name) if part.node == node):
-            if "kernel_stack" in table.arrow.names or name == "symbols":
-                rows = parquet.read_part(part, table)
-                found = rows["address"] if name == "symbols" else pc.list_flatten(rows["kernel_stack"])
-                lowest.append(pc.min(found).as_py())
+        column = "address" if name == "symbols" else "kernel_stack"
+        for part in source.parts(name) if column in table.arrow.names else ():
+            if part.node == node:
+                found = parquet.read_part(part, table, [column])[column]
+                lowest.append(pc.min(found if name == "symbols" else pc.list_flatten(found)).as_py())
     return _KERNEL - min((at for at in lowest if at is not None), default=_KERNEL) // _MOVED_BY * _MOVED_BY
 
 

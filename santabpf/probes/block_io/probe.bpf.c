@@ -300,11 +300,7 @@ RAW_TRACEPOINT_PROBE(block_io_done)
 RAW_TRACEPOINT_PROBE(sched_switch)
 {
 	u64 prev = ctx->args[1];
-#if SWITCH_ARGS >= 4
-	u32 state = ctx->args[3];
-#else
-	u32 state = read_u32(prev + OFF_TASK_STATE);
-#endif
+	u32 state = left_in(ctx);
 	if ((ctx->args[0] & 1) || (state & (TASK_UNINTERRUPTIBLE | TASK_NOLOAD)) != TASK_UNINTERRUPTIBLE)
 		return 0;
 	struct block_io_sleep sleep = {.since = bpf_ktime_get_ns(), .times = read_u64(prev + OFF_TASK_SLEEPS)};

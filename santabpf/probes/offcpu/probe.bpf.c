@@ -152,11 +152,7 @@ RAW_TRACEPOINT_PROBE(sched_switch)
 	if (!is_armed())
 		return 0;
 	u64 prev = ctx->args[1];
-#if SWITCH_ARGS >= 4
-	u32 state = ctx->args[3];
-#else
-	u32 state = read_u32(prev + OFF_TASK_STATE);
-#endif
+	u32 state = left_in(ctx);
 	if (!(ctx->args[0] & 1) && state)
 		leaves(ctx, prev, state);
 	comes(ctx->args[2]);

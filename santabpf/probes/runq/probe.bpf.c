@@ -57,11 +57,7 @@ RAW_TRACEPOINT_PROBE(sched_switch)
 	if (!is_armed())
 		return 0;
 	u64 now = bpf_ktime_get_ns();
-#if SWITCH_ARGS >= 4
-	u32 state = ctx->args[3];
-#else
-	u32 state = read_u32(prev + OFF_TASK_STATE);
-#endif
+	u32 state = left_in(ctx);
 	if ((ctx->args[0] & 1) || state == 0)
 		waits_from_now(prev, now, 1);
 	u32 tid = task_tid(next);

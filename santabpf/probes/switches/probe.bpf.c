@@ -19,11 +19,7 @@ RAW_TRACEPOINT_PROBE(sched_switch)
 	struct switches_record *r = switches_reserve();
 	if (!r)
 		return 0;
-#if SWITCH_ARGS >= 4
-	u32 state = ctx->args[3];
-#else
-	u32 state = read_u32(prev + OFF_TASK_STATE);
-#endif
+	u32 state = left_in(ctx);
 	r->prev_tid = task_tid(prev);
 	r->next_tid = task_tid(next);
 	r->prev_state = (ctx->args[0] & 1) ? 0 : shown_state(state);

@@ -92,11 +92,7 @@ RAW_TRACEPOINT_PROBE(sched_switch)
 	if (!is_armed())
 		return 0;
 	u32 tid = task_tid(next), prev_tid = task_tid(prev);
-#if SWITCH_ARGS >= 4
-	u32 state = ctx->args[3];
-#else
-	u32 state = read_u32(prev + OFF_TASK_STATE);
-#endif
+	u32 state = left_in(ctx);
 	if (prev_tid && ((ctx->args[0] & 1) || state == 0))
 		begins(prev, tid == 0);
 	u64 *since = tid ? throttle_since.lookup(&tid) : 0;
