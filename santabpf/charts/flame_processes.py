@@ -20,26 +20,40 @@ def by_process(stacks: Tabular) -> pa.Table:
     nodes, each has a frame of its own around them.
     """
     table = arrow(stacks)
-    nodes, commands = texts(table, "node"), texts(table, "comm")
-    identities = list(zip(ints(table, "tgid").tolist(), ints(table, "start_ns").tolist(), strict=True))
-    processes: dict[tuple[str, str], set[tuple[int, int]]] = {}
-    for node, command, identity in zip(nodes, commands, identities, strict=True):
-        processes.setdefault((node, command), set()).add(identity)
-    several = len(set(nodes)) > 1
-    if not several and table.num_rows:
-        return _renamed(table, [_called(command, tgid, len(processes[node, command]))
-                                for node, command, (tgid, _) in zip(nodes, commands, identities, strict=True)])
-    around = []
-    for node, command, (tgid, _) in zip(nodes, commands, identities, strict=True):
-        around.append([node, _called(command, tgid, len(processes[node, command]))])
+    around = _around(table)
+    if table.num_rows and len(around[0]) == 1:
+        return _renamed(table, [name for (name,) in around])
     columns = {
-        name: [first + (rest or [])[1:] for first, rest in zip(outer, table.column(name).to_pylist(), strict=True)]
+        name: [[*first, *(rest or [])[1:]] for first, rest in zip(outer, table.column(name).to_pylist(), strict=True)]
         for name, outer in (("frames", around), ("kinds", [["thread"] * len(names) for names in around]),
                             ("modules", [[""] * len(names) for names in around]))
     }
     lists = pa.list_(pa.string())
     made = pa.table({name: pa.array(column, lists) for name, column in columns.items()})
     return made.append_column("value", table.column("value")).replace_schema_metadata(table.schema.metadata)
+
+
+def whose(stacks: Tabular) -> dict[tuple[str, ...], list[tuple[str, str, int, int | None]]]:
+    """The processes (node, comm, tgid, start_ns) that each outermost box of by_process stands for, by its names."""
+    table = arrow(stacks).select(["node", "comm", "tgid", "start_ns"])
+    table = table.group_by(table.column_names).aggregate([])
+    out: dict[tuple[str, ...], list[tuple[str, str, int, int | None]]] = {}
+    for names, who in zip(_around(table), zip(*(column.to_pylist() for column in table.columns), strict=True),
+                          strict=True):
+        out.setdefault(names, []).append(who)
+    return out
+
+
+def _around(table: pa.Table) -> list[tuple[str, ...]]:
+    """For each row the names of the boxes around it: its process, and where there are several nodes its node."""
+    nodes, commands = texts(table, "node"), texts(table, "comm")
+    identities = list(zip(ints(table, "tgid").tolist(), ints(table, "start_ns").tolist(), strict=True))
+    processes: dict[tuple[str, str], set[tuple[int, int]]] = {}
+    for node, command, identity in zip(nodes, commands, identities, strict=True):
+        processes.setdefault((node, command), set()).add(identity)
+    called = [_called(command, tgid, len(processes[node, command]))
+              for node, command, (tgid, _) in zip(nodes, commands, identities, strict=True)]
+    return list(zip(nodes, called, strict=True)) if len(set(nodes)) > 1 else [(name,) for name in called]
 
 
 def _called(command: str, tgid: int, count: int) -> str:

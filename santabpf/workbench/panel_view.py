@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as w
@@ -30,6 +30,7 @@ class PanelView(w.VBox):  # type: ignore[misc]
     def __init__(self, panel: Panel, pick: Callable[[Filter | Window], None], look: Callable[[int, int], None]) -> None:
         self.panel, self._pick, self._look = panel, pick, look
         self._picks: list[Sequence[Filter | Window]] = []
+        self._boxes: list[Mapping[tuple[str, ...], Filter]] = []
         self._widgets: list[Chart | FlameGraph | Pane] = []
         self._body = w.VBox(layout=WIDE)
         self._head = heading(panel.title, panel.about)
@@ -57,7 +58,7 @@ class PanelView(w.VBox):  # type: ignore[misc]
 
     def _show(self, parts: list[Part]) -> None:
         self._head.value = heading_html(self.panel.title, "" if all(map(is_words, parts)) else self.panel.about)
-        self._picks = [part.picks for part in parts]
+        self._picks, self._boxes = [part.picks for part in parts], [part.boxes for part in parts]
         kept = list(self._widgets)
         self._widgets = [self._widget(at, part, kept) for at, part in enumerate(parts)]
         children: list[w.Widget] = []
@@ -86,7 +87,7 @@ class PanelView(w.VBox):  # type: ignore[misc]
             widget.on_window(self._look)
             widget.on_click(lambda nth: self._picked(at, nth))
         elif kind is FlameGraph:
-            widget.on_click(self._framed)
+            widget.on_click(lambda said: self._framed(at, said))
         else:
             widget.on_click(lambda said: self._picked(at, said.get("row", said.get("box"))))
         return widget
@@ -96,6 +97,10 @@ class PanelView(w.VBox):  # type: ignore[misc]
         if isinstance(nth, int) and 0 <= nth < len(picks):
             self._pick(picks[nth])
 
-    def _framed(self, said: dict[str, Any]) -> None:
-        if said.get("kind") not in ("all", "small", "thread", "cut"):
+    def _framed(self, at: int, said: dict[str, Any]) -> None:
+        boxes = self._boxes[at] if at < len(self._boxes) else {}
+        if said.get("kind") == "thread":
+            if (stands_for := boxes.get(tuple(said.get("path", ())))) is not None:
+                self._pick(stands_for)
+        elif said.get("kind") not in ("all", "small", "cut"):
             self._pick(Filter("frame", str(said.get("name", ""))))

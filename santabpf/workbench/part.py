@@ -5,7 +5,8 @@ In: display values. Out: Part. Never: a widget.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..display import Figure, Flame, Lanes, Note, Words
@@ -21,11 +22,15 @@ _STEPS = (100 * MS, 200 * MS, 500 * MS, SECOND, 2 * SECOND, 5 * SECOND, 10 * SEC
 
 
 class Part(NamedTuple):
-    """picks: what the nth row, box or point stands for; a click on a frame of a flame graph stands for itself."""
+    """picks: what the nth row, box or point stands for; a click on a frame of a flame graph stands for itself.
+
+    boxes: of a flame graph, what the boxes around its frames stand for, by their names from the outermost one
+    """
 
     shown: Figure | Flame | Lanes | Words
     picks: Sequence[Filter | Window] = ()
     heading: str = ""
+    boxes: Mapping[tuple[str, ...], Filter] = MappingProxyType({})
 
 
 def sentence(text: str, heading: str = "") -> Part:

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from santabpf.charts.flame_graph import info
-from santabpf.charts.flame_processes import by_process
+from santabpf.charts.flame_processes import by_process, whose
 
 
 def recorded(rows: list[dict[str, Any]], unit: str = "samples") -> pa.Table:
@@ -41,11 +41,16 @@ def test_many_processes_of_one_command_stand_together_and_are_counted() -> None:
     assert [name for name, depth in zip(tree.name, tree.depth, strict=True) if depth == 1] == [
         "gzip (24 processes)", "cron [7]"]
     assert tree.width[1] == 24
+    stand_for = whose(recorded(rows))
+    assert stand_for["cron [7]",] == [("web-1", "cron", 7, 1)]
+    assert len(stand_for["gzip (24 processes)",]) == 24
 
 
 def test_several_nodes_stand_around_their_processes() -> None:
     tree = info(by_process(recorded([{"node": node, "comm": "sh", "tgid": 5} for node in ("web-1", "web-2")])))
     assert tree.name == ("all", "web-1", "sh [5]", "main", "web-2", "sh [5]", "main")
+    assert whose(recorded([{"node": node, "comm": "sh", "tgid": 5} for node in ("web-1", "web-2")])) == {
+        ("web-1", "sh [5]"): [("web-1", "sh", 5, 1)], ("web-2", "sh [5]"): [("web-2", "sh", 5, 1)]}
 
 
 def test_the_unit_is_kept_and_nothing_is_fine() -> None:

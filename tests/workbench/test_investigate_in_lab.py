@@ -141,6 +141,19 @@ def test_a_click_on_a_file_or_a_peer_leaves_what_has_to_do_with_it(
     book.page.get_by_role("button", name="✕").wait_for(state="detached")
 
 
+def test_a_click_on_the_box_of_a_process_in_a_flame_graph_leaves_what_it_did(book: Book) -> None:
+    page = book.page
+    page.get_by_role("tab", name="Functions", exact=True).click()
+    canvas = page.locator(".santa-flame-canvas:visible")
+    canvas.wait_for()
+    canvas.click(position={"x": 200, "y": 20 + 8})
+    page.get_by_role("button", name="✕").wait_for()
+    assert chips(book) == [f"process {visible(HOSTILE[0])} (pid 7001)"]
+    assert [row[0] for row in rows_when(book, "Who", "rows.length === 1")] == [SHOP]
+    page.get_by_role("button", name="← Step back").click()
+    page.get_by_role("button", name="✕").wait_for(state="detached")
+
+
 def test_a_click_on_a_frame_leaves_what_ran_through_it(book: Book) -> None:
     page = book.page
     page.get_by_role("tab", name="Functions", exact=True).click()

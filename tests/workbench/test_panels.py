@@ -133,6 +133,32 @@ def test_a_flame_graph_and_a_difference_have_the_samples_of_their_windows(looked
     assert "difference" in part.heading
 
 
+def test_the_box_of_a_process_stands_for_it_and_one_of_several_for_their_command(looked: Investigation) -> None:
+    (part,) = draw(looked, "flames")
+    outermost = {frame.name for frame in part.shown.frames if frame.kind == "thread"}
+    assert {names for (names,) in part.boxes} == outermost
+    (backup,) = (pick for pick in part.boxes.values() if pick.value == "backup")
+    assert (backup.kind, backup.tgid, backup.node) == ("process", BACKUP["tgid"], "node-1")
+    now = part.boxes
+    looked.compare_with(Window(START, START + 10 * S))
+    looked.look(START + 20 * S, START + 30 * S)
+    (part,) = draw(looked, "flames")
+    assert set(part.boxes.items()) <= set(now.items())
+    looked.compare_with(None)
+    looked.only(backup)
+    (part,) = draw(looked, "flames")
+    assert list(part.boxes.values()) == [backup]
+
+
+def test_the_box_of_several_processes_stands_for_their_command(tmp_path: Path) -> None:
+    rows = busy_node.more()["profile"].to_pylist()
+    more = {"profile": pa.Table.from_pylist([row | {"tgid": row["tgid"] + at % 2} for at, row in enumerate(rows)])}
+    looked = Investigation(synthetic.record(tmp_path / "r", jobs=5, more=busy_node.more() | more))
+    (part,) = draw(looked, "flames")
+    assert part.boxes["shop (2 processes)",] == Filter("command", "shop")
+    looked.close()
+
+
 def test_where_threads_waited_is_a_flame_graph_of_its_own_in_time(tmp_path: Path) -> None:
     wait = {**BACKUP, "node": "node-1", "tid": 7002, "comm": "backup", "state": "D", "blocked_ns": 500 * MS,
             "cut": False, "kernel_stack": [], "user_frames": ["aa+30", "aa+20"]}

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...charts.flame_graph import difference, flame, info
-from ...charts.flame_processes import by_process
+from ...charts.flame_processes import by_process, whose
 from ...replay.stacks import sample_length
 from ...units import seconds
 from ..part import Part, not_recorded, sentence
-from ..view import View
+from ..view import Filter, View
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ..investigation import Investigation
 
 GROUP, PLACE = "time", 0
 TITLE = "Flame graphs"
-ABOUT = "Click a frame to see only what ran through it, here and everywhere else."
+ABOUT = "Click a frame to see only what ran through it, here and everywhere else; or a process, to see only that."
 #: Of HTML that goes to the browser for one of them; narrower frames are drawn together.
 MOST_BYTES, LEAST = 600_000, 0.0003
 _OF = {"profile": ("CPU time", "Where the CPU time went"), "offcpu": ("waiting time", "Where threads waited")}
@@ -40,7 +42,7 @@ def _part(investigation: Investigation, table: str) -> Part:
             left = ", of those that the filters leave" if view.filters else ""
             return sentence(f"No stack of {of} was recorded in this window{left}.", heading)
         made = flame(info(by_process(now), sample_ns=sample_ns), of=of, least=LEAST, most_bytes=MOST_BYTES)
-        return Part(made, heading=heading)
+        return Part(made, heading=heading, boxes=_boxes(now))
     before = lens.folded(View(against, view.filters), table)
     if not now.num_rows or not before.num_rows:
         which = "this window" if not now.num_rows else "the window that it is compared with"
@@ -49,4 +51,12 @@ def _part(investigation: Investigation, table: str) -> Part:
     lasted = seconds(against.span_ns), seconds(view.window.span_ns)
     made = flame(difference(by_process(before), by_process(now), sample_ns=sample_ns, seconds=lasted), of=of, lead=lead,
                  least=LEAST, most_bytes=MOST_BYTES)
-    return Part(made, heading=f"{heading}: the difference")
+    return Part(made, heading=f"{heading}: the difference", boxes=_boxes(before) | _boxes(now))
+
+
+def _boxes(stacks: pa.Table) -> dict[tuple[str, ...], Filter]:
+    """What a click on the box of a process means: that process, or the command where the box is of several."""
+    out = {}
+    for names, ((node, command, tgid, start_ns), *others) in whose(stacks).items():
+        out[names] = Filter("command", command) if others else Filter("process", command, node, tgid, start_ns)
+    return out
