@@ -77,6 +77,8 @@ def reproduce(scenario: str, variant: str | None, seconds: int, as_json: bool) -
 @click.option("--alone", is_flag=True, help="Record and judge each by its own scenario only.")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR",
               help="Keep the recordings here; those that are here already are judged again, not made again.")
+@click.option("--runs", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Add each run to this file; those that it holds count, and are not made again.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the figures to this Markdown file.")
 @ssh_flags
 @json_flag
@@ -88,6 +90,7 @@ def gym(
     yes: bool,
     alone: bool,
     keep: Path | None,
+    runs: Path | None,
     out: Path | None,
     as_json: bool,
     **ssh: Any,
@@ -99,7 +102,9 @@ def gym(
         click.echo(plain(line), err=as_json)
 
     options = _there(node, yes, ssh)
-    result = run(scenarios, times=times, seconds=seconds, node=node, alone=alone, keep=keep, say=say, **options)
+    result = run(
+        scenarios, times=times, seconds=seconds, node=node, alone=alone, keep=keep, runs=runs, say=say, **options
+    )
     if out is not None:
         out.write_text(result.to_markdown(), encoding="utf-8")
     if as_json:

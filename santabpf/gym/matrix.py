@@ -1,6 +1,7 @@
 """All drills, all look-alikes: who fired on what, how soon, and what was wrong. `santabpf gym` writes docs/accuracy.md.
 
-In: scenarios that can be provoked here. Out: an Accuracy. Never: leaves out a drill that gave no verdict, or a miss.
+In: scenarios that can be provoked here, and what earlier runs came to. Out: an Accuracy. Never: leaves out a drill that
+gave no verdict, or a miss.
 
 Each drill is recorded with all that any scenario needs, and judged by all of them: a fault must be found by its own,
 and by no other but those that its script names under `# also:`; a look-alike or healthy load by none.
@@ -9,17 +10,21 @@ and by no other but those that its script names under `# also:`; a look-alike or
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ..errors import SantaError
+from ..errors import BadUsage, SantaError
 from ..scenarios import all_scenarios, get_scenario
 from ..units import SECOND, format_duration
 from .run import drill, judge
-from .variants import variants
+from .variants import Variant, variants
 
 Say = Callable[[str], None]
 State = Literal["fired", "quiet", "cannot_tell"]
@@ -68,6 +73,9 @@ class Run(NamedTuple):
     delay_ns: int | None  # from the onset to the alarm of its own scenario
     core_percent: float | None  # of one core: the elf and all BPF programs while it was recorded
     why: str = ""
+    machine: str = ""  # that it was run on
+    date: str = ""
+    rules: str = ""  # of the scenarios that judged it: see rules()
 
     def is_false(self, scenario: str) -> bool:
         """Did a scenario fire that has no business here?"""
@@ -81,8 +89,6 @@ class Accuracy:
 
     scenarios: tuple[str, ...]
     runs: list[Run] = field(default_factory=list)
-    machine: str = ""
-    date: str = ""
     alone: bool = False  # each drill was recorded and judged by its own scenario only
     again: int = 0  # of the runs, those that had been recorded before, and were judged again
 
@@ -107,16 +113,17 @@ class Accuracy:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"machine": self.machine, "date": self.date, "ok": self.ok, "runs": [r._asdict() for r in self.runs]}
+        return {"ok": self.ok, "runs": [r._asdict() for r in self.runs]}
 
     def to_markdown(self) -> str:
         """docs/accuracy.md."""
+        older = sum(bool(r.states) and r.rules != rules() for r in self.runs)
         lines = [
             *_HEAD.format(judged=_JUDGED[self.alone]).splitlines(),
             "",
-            f"- machine: {self.machine}",
-            f"- date: {self.date}",
+            *(f"- {n} on {date}: {machine}" for (date, machine), n in sorted(self._days().items())),
             f"- drills: {len(self.runs)}, of which {sum(not r.states for r in self.runs)} gave no verdict",
+            *[f"- judged by rules of which some have changed since: {n}" for n in [older] if n],
             *[f"- recorded before, and judged again by the scenarios as they are now: {n}" for n in [self.again] if n],
             "",
             *_EACH,
@@ -130,6 +137,9 @@ class Accuracy:
             *self._matrix(),
         ]
         return "\n".join(lines).rstrip() + "\n"
+
+    def _days(self) -> Counter[tuple[str, str]]:
+        return Counter((r.date, r.machine) for r in self.runs)
 
     def _row(self, name: str) -> str:
         faults, found, false = self.faults(name), self.found(name), self.false(name)
@@ -171,51 +181,93 @@ def gym(
     node: str = "local",
     alone: bool = False,
     keep: Path | None = None,
+    runs: Path | None = None,
     say: Say = lambda line: None,
     **options: Any,
 ) -> Accuracy:
-    """Run every variant of these scenarios (all that can be provoked by default), each so many times.
+    """Run every variant of these scenarios (all that can be provoked by default), until each has so many runs.
 
     alone    record and judge each drill by its own scenario only: for a node on which compiling all probes takes long
-    keep     a folder for the recordings; those that are there already are judged again, not made again, so that a gym
-             that was stopped goes on, and scenarios that were changed are judged by what was recorded before
+    keep     a folder for the recordings; those that are there already are judged again, not made again, so that
+             scenarios that were changed are judged by what was recorded before
+    runs     a file of JSON lines to which each run is added as it ends; those that it holds count, so that a gym that
+             was stopped goes on, and grows over days
     options  for another node than local: `ask`, and what transport.ssh.SSH takes; see drill()
 
-    A drill that fails is told and counted, never left out. Raises BadUsage for an unknown scenario.
+    A drill that fails is told and counted, never left out. Raises BadUsage for an unknown scenario, and for a file that
+    holds anything but runs.
     """
-    from ..machine import describe
-    from ..recording import open as open_recording
-
     chosen = [get_scenario(name) for name in scenarios] if scenarios else list(all_scenarios().values())
     judged = tuple(all_scenarios())
-    machine = describe() if node == "local" else f"the node {node}"
-    out = Accuracy(judged, machine=machine, date=f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}", alone=alone)
+    out = Accuracy(judged, _runs_in(runs), alone=alone)
     planned = [
         (scenario.name, variant)
         for scenario in chosen if (scenario.folder / "reproduce.sh").is_file()
         for variant in variants(scenario.folder).values()
     ]  # fmt: skip
+    before = Counter((run.scenario, run.variant) for run in out.runs)
     for turn in range(times):
         for at, (name, variant) in enumerate(planned, 1):
-            head = f"run {turn + 1} of {times}, drill {at} of {len(planned)}: {name}, {variant.name}"
+            if turn < before[name, variant.name]:
+                continue
             path = None if keep is None else keep / f"{name}-{variant.name}-{turn + 1}"
-            try:
-                others = () if alone else judged
-                if path is not None and path.exists():
-                    result = judge(open_recording(path), others)
-                    out.again += 1
-                else:
-                    result = drill(name, variant.name, seconds=seconds, node=node, judged=others, keep=path, **options)
-                run = Run(name, variant.name, variant.expected, variant.also, result.states, result.delay_ns,
-                          result.core_percent)  # fmt: skip
-                if node != "local" and result.recording is not None:
-                    (facts,) = result.recording.info["nodes"].values()
-                    out.machine = f"{machine}, {facts['cpus']} CPUs, Linux {facts['kernel']}"
-            except SantaError as exc:
-                run = Run(name, variant.name, variant.expected, variant.also, {}, None, None, str(exc))
+            out.again += path is not None and path.exists()
+            run = _run(name, variant, () if alone else judged, path, node, seconds, options)
             out.runs.append(run)
-            say(f"{head}: {_outcome(run, judged)}")
+            if runs is not None:
+                with runs.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(run._asdict()) + "\n")
+            say(f"run {turn + 1} of {times}, drill {at} of {len(planned)}: {name}, {variant.name}: "
+                f"{_outcome(run, judged)}")  # fmt: skip
     return out
+
+
+def _run(
+    name: str, variant: Variant, judged: Sequence[str], path: Path | None, node: str, seconds: int,
+    options: dict[str, Any],
+) -> Run:  # fmt: skip
+    from ..machine import describe
+    from ..recording import open as open_recording
+
+    machine = describe() if node == "local" else f"the node {node}"
+    empty = Run(name, variant.name, variant.expected, variant.also, {}, None, None, "", machine,
+                f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}", rules())  # fmt: skip
+    try:
+        if path is not None and path.exists():
+            result = judge(open_recording(path), judged)
+        else:
+            result = drill(name, variant.name, seconds=seconds, node=node, judged=judged, keep=path, **options)
+    except SantaError as exc:
+        return empty._replace(why=str(exc))
+    if node != "local" and result.recording is not None:
+        (facts,) = result.recording.info["nodes"].values()
+        machine = f"{machine}, {facts['cpus']} CPUs, Linux {facts['kernel']}"
+    return empty._replace(
+        states=result.states, delay_ns=result.delay_ns, core_percent=result.core_percent, machine=machine
+    )
+
+
+def _runs_in(path: Path | None) -> list[Run]:
+    if path is None or not path.exists():
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [Run(**{**told, "also": tuple(told["also"])}) for told in map(json.loads, lines)]
+    except (ValueError, TypeError, KeyError) as exc:
+        raise BadUsage(f"{path} holds something else than runs of a gym: {exc}") from exc
+
+
+@cache
+def rules() -> str:
+    """A digest of all that decides whether a scenario fires: what it records, its parameters, signals and alarms."""
+    told = [
+        (
+            s.name, s.needs, s.also, s.params, {name: view.sql for name, view in s.views.items()},
+            [replace(signal, query=replace(signal.query, line=0)) for signal in s.signals], s.alarms,
+        )
+        for s in all_scenarios().values()
+    ]  # fmt: skip
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
 
 
 def _outcome(run: Run, judged: Iterable[str]) -> str:

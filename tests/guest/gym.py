@@ -1,9 +1,9 @@
 """The gym in a guest: every drill once, in a second node with another kernel and cgroup v2.
 
-Each drill is recorded and judged by its own scenario only: to compile all probes there takes a minute. Recordings are
+Each drill is recorded and judged by its own scenario only: to compile all probes there takes a minute. Its runs are
 kept, so that a gym that was stopped goes on.
 
-    python tests/guest/gym.py KEPT OUT [SCENARIO ...]
+    python tests/guest/gym.py RUNS OUT [SCENARIO ...]
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from guest.machine import Guest
 from santabpf.gym import gym
 
 
-def main(kept: Path, out: Path, scenarios: list[str]) -> int:
+def main(runs: Path, out: Path, scenarios: list[str]) -> int:
     """Exit code 0 where every verdict was right."""
     booted = Guest(image(next(iter(KERNELS)), DRILL_PACKAGES))
     try:
         told = gym(
-            scenarios, node=booted.node, alone=True, keep=kept, ask=lambda what: True,
+            scenarios, node=booted.node, alone=True, runs=runs, ask=lambda what: True,
             say=lambda line: print(line, flush=True), **booted.options,
         )  # fmt: skip
     finally:

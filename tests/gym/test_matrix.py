@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import santabpf as sb
-from santabpf.errors import CannotProvoke
+from santabpf.errors import BadUsage, CannotProvoke
 from santabpf.gym import gym, matrix
-from santabpf.gym.matrix import Accuracy, Run
+from santabpf.gym.matrix import Accuracy, Run, rules
 from santabpf.gym.run import judge
 from santabpf.gym.variants import Variant, variants
-from santabpf.scenarios import all_scenarios, get_scenario
+from santabpf.scenarios import Scenario, all_scenarios, get_scenario
 from santabpf.shipped import shipped
 
 NAMES = ("loop", "busy")
@@ -100,11 +102,64 @@ def test_what_was_kept_is_judged_again_and_not_made_again(tmp_path: Path, monkey
     assert (run.variant, run.states) == ("leak", {"oom_kill": "fired"})
     assert run.delay_ns is not None
     assert run.core_percent is not None
-    assert re.fullmatch(r"the node web-1, \d+ CPUs, Linux \d+\.\d+", told.machine)
+    assert re.fullmatch(r"the node web-1, \d+ CPUs, Linux \d+\.\d+", run.machine)
     text = told.to_markdown()
     assert "- recorded before, and judged again by the scenarios as they are now: 1\n" in text
     assert "is recorded with what its own scenario\nneeds, and is judged by that." in text
     assert f"| {run.core_percent:.1f} % |" in text
+
+
+def test_runs_of_other_days_count_and_are_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def fake(name: str, variant: str, **options: object) -> None:
+        made.append(variant)
+        if len(made) == 4:
+            raise KeyboardInterrupt
+        raise CannotProvoke("not here")
+
+    monkeypatch.setattr(matrix, "drill", fake)
+    file = tmp_path / "runs.jsonl"
+    earlier = Run("oom_kill", "leak", "fired", (), {"oom_kill": "fired"}, 10**9, 1.5, "", "a VM", "2026-11-02", "0ld")
+    file.write_text(json.dumps(earlier._asdict()) + "\n", encoding="utf-8")
+    names = list(variants(get_scenario("oom_kill").folder))
+    with pytest.raises(KeyboardInterrupt):
+        gym(["oom_kill"], times=2, runs=file)
+    told = gym(["oom_kill"], times=2, runs=file)
+    assert len(names) == 4
+    assert made == [*names[1:], *names[:1], *names]  # stopped in the one before the last turn; goes on with that
+    assert len(told.runs) == 8 == len(file.read_text(encoding="utf-8").splitlines())
+    assert told.runs[0] == earlier
+    assert {run.rules for run in told.runs[1:]} == {rules()}
+    text = told.to_markdown()
+    assert "- 1 on 2026-11-02: a VM\n- 7 on " in text
+    assert "- judged by rules of which some have changed since: 1\n" in text
+    assert "- oom_kill, leak: no verdict: not here\n" in text
+
+
+def test_what_decides_whether_a_scenario_fires_has_a_digest_and_its_words_have_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def digest(scenario: Scenario) -> str:
+        monkeypatch.setattr(matrix, "all_scenarios", lambda: {scenario.name: scenario})
+        rules.cache_clear()
+        return rules()
+
+    now = get_scenario("oom_kill")
+    (alarm, *others), (param, *params) = now.alarms, now.params
+    moved = [replace(signal, query=replace(signal.query, line=signal.query.line + 9)) for signal in now.signals]
+    assert digest(now) == digest(replace(now, title="Something else", signals=tuple(moved)))
+    assert digest(now) != digest(replace(now, alarms=(replace(alarm, for_s=alarm.for_s + 1), *others)))
+    assert digest(now) != digest(replace(now, params=(replace(param, value=param.value + 1), *params)))
+    rules.cache_clear()
+
+
+@pytest.mark.parametrize("line", ["[]", "not JSON", '{"scenario": "oom_kill"}', '{"also": 5}', "\xff"])
+def test_a_file_of_anything_but_runs_is_refused(line: str, tmp_path: Path) -> None:
+    file = tmp_path / "runs.jsonl"
+    file.write_bytes(line.encode("latin-1"))
+    with pytest.raises(BadUsage, match="holds something else than runs of a gym"):
+        gym(["oom_kill"], runs=file)
 
 
 @pytest.mark.parametrize(("alone", "others"), [(True, ()), (False, tuple(all_scenarios()))])
@@ -120,7 +175,7 @@ def test_a_drill_is_judged_by_all_or_alone_and_on_the_node_that_was_named(
     monkeypatch.setattr(matrix, "drill", fake)
     told = gym(["cpu_usage"], node="web-1", alone=alone, accept_new=True)
     assert set(asked) == {("web-1", others, True)}
-    assert told.machine == "the node web-1"
+    assert {run.machine for run in told.runs} == {"the node web-1"}
 
 
 def test_the_delay_is_that_of_the_first_alarm_though_a_worse_one_decides() -> None:
