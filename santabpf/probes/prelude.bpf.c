@@ -182,6 +182,26 @@ static __always_inline int is_born_in_scope(u64 parent, u64 child)
 #endif
 }
 
+/*
+ * Since when a thread waits, in an array with a slot for the lower bits of its number: an array is looked up in place,
+ * where a hash takes a lock to put in and one to take out. The upper bits stand above the time, of which there is room
+ * for 9 years of uptime; the lowest bit is the probe's own.
+ */
+#define SINCE_SLOTS 65536
+#define SINCE_BITS 58
+#define SINCE_NS ((1ULL << SINCE_BITS) - 2)
+
+static __always_inline u64 since(u32 tid, u64 now, u64 own_bit)
+{
+	return (u64)(tid / SINCE_SLOTS) << SINCE_BITS | (now & SINCE_NS) | own_bit;
+}
+
+/* Is this what since() gave for that thread? Not where it is empty, nor where another took the slot meanwhile. */
+static __always_inline int is_since_of(u64 since, u32 tid)
+{
+	return (since & SINCE_NS) && since >> SINCE_BITS == tid / SINCE_SLOTS;
+}
+
 #ifdef SWITCH_ARGS /* for probes that list it and OFF_TASK_STATE under btf */
 /* The state in which a thread leaves its CPU, from sched_switch: (preempted, prev, next) and, newer, that state. */
 static __always_inline u32 left_in(struct bpf_raw_tracepoint_args *ctx)

@@ -6,6 +6,7 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from real_elf import Elf, plan_of
@@ -34,14 +35,48 @@ if role == "first":
 """
 
 
+#: Its child's number is 65,536 above its own.
+APART = """
+import os, sys, time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+sys.stdin.readline()
+wanted = os.getpid() + 65536
+while True:
+    with open("/proc/sys/kernel/ns_last_pid", "w") as stream:
+        stream.write(str(wanted - 1))
+    child = os.fork()
+    if child == 0 and os.getpid() != wanted:
+        os._exit(0)  # another process was born in between
+    if child in (0, wanted):
+        break
+    os.waitpid(child, 0)
+end = time.monotonic() + 1.5
+while time.monotonic() < end:
+    pass
+if child:
+    os.wait()
+"""
+
+
 @pytest.fixture
-def burners() -> Iterator[subprocess.Popen[str]]:
+def burners(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    script = getattr(request, "param", SCRIPT)
     child = subprocess.Popen(
-        ["/usr/bin/python3", "-c", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ["/usr/bin/python3", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     yield child
     child.kill()
     child.communicate()
+
+
+@pytest.fixture
+def high_numbers() -> Iterator[None]:
+    """Numbers of processes may be as high as on a node with systemd."""
+    most = Path("/proc/sys/kernel/pid_max")
+    before = most.read_text()
+    most.write_text("4194304")
+    yield
+    most.write_text(before)
 
 
 def histogram(payload: bytes) -> dict[int, tuple[int, int]]:
@@ -99,6 +134,24 @@ def test_the_histogram_and_the_single_waits_add_up_to_the_same(burners: subproce
         assert count == int(((rows["wait_ns"] >= low) & (rows["wait_ns"] < 2 << slot)).sum())
     for earlier, later in pairwise(readings):
         assert all(later[slot][0] >= count for slot, (count, _) in earlier.items())
+
+
+@pytest.mark.usefixtures("high_numbers")
+@pytest.mark.parametrize("burners", [APART], indirect=True)
+def test_of_two_threads_that_share_a_slot_one_waits_unseen_and_is_counted_as_lost(
+    burners: subprocess.Popen[str],
+) -> None:
+    assert burners.stdin is not None
+    with Elf(plan_of("runq:min_wait_ns=1000000", scope={"tree": burners.pid})) as elf:
+        elf.until(wire.HELLO)
+        burners.stdin.write("go\n")
+        burners.stdin.flush()
+        elf.read(2.5)
+        elf.finish()
+        rows, last = elf.records("runq"), elf.json_of(wire.TICK)[-1]
+    assert last["loss"]["runq"]["map_full"] > 50  # 1.5 s of slices of some 3 ms
+    assert {int(tid) for tid in rows["tid"]} <= {burners.pid, burners.pid + 65536}
+    assert (rows["wait_ns"] < 1_000_000_000).all()
 
 
 def test_short_waits_are_counted_but_are_no_rows(burners: subprocess.Popen[str]) -> None:

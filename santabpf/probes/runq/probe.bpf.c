@@ -6,17 +6,18 @@
 
 #define NICE_0 120 /* static_prio of niceness 0: DEFAULT_PRIO, include/linux/sched/prio.h */
 
-/* Thread -> since when it waits; the lowest bit says that it was switched out, not woken. */
-BPF_HASH(runq_since, u32, u64, 32768);
+/* Since when a thread waits; the lowest bit says that it was switched out, not woken. */
+BPF_ARRAY(runq_since, u64, SINCE_SLOTS);
 
 static __always_inline void waits_from_now(u64 task, u64 now, u64 was_preempted)
 {
-	u32 tid = task_tid(task);
-	if (!tid || !is_in_scope(task)) /* 0 is idle, which waits for nothing */
+	u32 tid = task_tid(task), slot = tid % SINCE_SLOTS;
+	u64 *waits = runq_since.lookup(&slot);
+	if (!waits || !tid || !is_in_scope(task)) /* 0 is idle, which waits for nothing */
 		return;
-	u64 since = (now & ~1ULL) | was_preempted;
-	if (runq_since.update(&tid, &since))
+	if (*waits && !is_since_of(*waits, tid))
 		santa_count(RUNQ_MAP_FULL);
+	*waits = since(tid, now, was_preempted);
 }
 
 RAW_TRACEPOINT_PROBE(sched_wakeup)
@@ -60,17 +61,17 @@ RAW_TRACEPOINT_PROBE(sched_switch)
 	u32 state = left_in(ctx);
 	if ((ctx->args[0] & 1) || state == 0)
 		waits_from_now(prev, now, 1);
-	u32 tid = task_tid(next);
-	u64 *since = tid ? runq_since.lookup(&tid) : 0;
-	if (!since)
+	u32 tid = task_tid(next), slot = tid % SINCE_SLOTS;
+	u64 *waits = runq_since.lookup(&slot);
+	if (!waits || !is_since_of(*waits, tid))
 		return 0;
-	u64 began = *since;
-	runq_since.delete(&tid);
-	u64 wait = now - (began & ~1ULL);
-	struct runq_hist_value *slot = runq_hist_at(runq_hist_slot(wait));
-	if (slot) {
-		slot->waits++;
-		slot->wait_sum_ns += wait;
+	u64 began = *waits;
+	*waits = 0;
+	u64 wait = (now & SINCE_NS) - (began & SINCE_NS);
+	struct runq_hist_value *sum = runq_hist_at(runq_hist_slot(wait));
+	if (sum) {
+		sum->waits++;
+		sum->wait_sum_ns += wait;
 	}
 	if (wait >= MIN_WAIT_NS)
 		report_wait(prev, next, wait, began & 1);

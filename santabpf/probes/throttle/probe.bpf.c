@@ -7,8 +7,8 @@
 #define NO_LIMIT (~0ULL) /* RUNTIME_INF, kernel/sched/sched.h */
 #define GROUP_DEPTH 12   /* how far up a cgroup with a limit is looked for */
 
-/* Thread -> since when it is throttled; the lowest bit says that the CPU went idle. */
-BPF_HASH(throttle_since, u32, u64, 32768);
+/* Since when a thread is throttled; the lowest bit says that the CPU went idle. */
+BPF_ARRAY(throttle_since, u64, SINCE_SLOTS);
 
 /* The group of the cpu controller that the scheduler sees, whatever the cgroup version. */
 static __always_inline u64 group_node(u64 group)
@@ -45,10 +45,13 @@ static __always_inline void begins(u64 prev, u64 cpu_went_idle)
 {
 	if (!is_throttled(prev) || !is_in_scope(prev))
 		return;
-	u32 tid = task_tid(prev);
-	u64 since = (bpf_ktime_get_ns() & ~1ULL) | cpu_went_idle;
-	if (throttle_since.update(&tid, &since))
+	u32 tid = task_tid(prev), slot = tid % SINCE_SLOTS;
+	u64 *waits = throttle_since.lookup(&slot);
+	if (!waits || !tid) /* 0 is idle */
+		return;
+	if (*waits && !is_since_of(*waits, tid))
 		santa_count(THROTTLE_MAP_FULL);
+	*waits = since(tid, bpf_ktime_get_ns(), cpu_went_idle);
 }
 
 static __always_inline void add_up(u64 task, u64 cgroup, u64 wait)
@@ -91,16 +94,16 @@ RAW_TRACEPOINT_PROBE(sched_switch)
 	u64 prev = ctx->args[1], next = ctx->args[2];
 	if (!is_armed())
 		return 0;
-	u32 tid = task_tid(next), prev_tid = task_tid(prev);
+	u32 tid = task_tid(next), slot = tid % SINCE_SLOTS;
 	u32 state = left_in(ctx);
-	if (prev_tid && ((ctx->args[0] & 1) || state == 0))
+	if ((ctx->args[0] & 1) || state == 0)
 		begins(prev, tid == 0);
-	u64 *since = tid ? throttle_since.lookup(&tid) : 0;
-	if (!since)
+	u64 *waits = throttle_since.lookup(&slot);
+	if (!waits || !is_since_of(*waits, tid))
 		return 0;
-	u64 began = *since;
-	throttle_since.delete(&tid);
-	u64 wait = bpf_ktime_get_ns() - (began & ~1ULL);
+	u64 began = *waits;
+	*waits = 0;
+	u64 wait = (bpf_ktime_get_ns() & SINCE_NS) - (began & SINCE_NS);
 	u64 group = read_u64(next + OFF_TASK_GROUP);
 	u64 cgroup = note_cgroup_of(CPU_TREE, group_node(group));
 	add_up(next, cgroup, wait);
