@@ -106,6 +106,7 @@ def template(text: str, *, condition: bool = False) -> Template:
         ("{{ rows | attr('x') }}", "there is no filter 'attr'"),
         ("{{ rows | durtaion }}", "did you mean 'duration'?"),
         ("{{ row }}", "there is no 'row' to fill in"),
+        ("{% for a in rows %}{{ a.b }}{% endfor %}{{ a.b }}", "there is no 'a' to fill in"),
         ("{{ 2 ** 99 }}", "pow can't be used"),
         ("{{ rows", "unexpected end of template"),
         ("a\nb\n{{ rows.append() }}", "scenario.yaml:12:"),

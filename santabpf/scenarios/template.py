@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from jinja2 import meta, nodes
+from jinja2 import nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -194,6 +194,10 @@ def _environment() -> _Environment:
 _ENV = _environment()
 
 
+def _targets(loop: nodes.For) -> list[nodes.Name]:
+    return [loop.target] if isinstance(loop.target, nodes.Name) else list(loop.target.find_all(nodes.Name))
+
+
 @dataclass(frozen=True)
 class Template:
     """A checked template, or (is_condition) a checked expression that is true or false."""
@@ -209,10 +213,6 @@ class Template:
         """file:line: key"""
         return f"{self.path}:{self.line}: {self.key}"
 
-    def names(self) -> set[str]:
-        """The values it asks for."""
-        return meta.find_undeclared_variables(self._parse())
-
     def _parse(self) -> nodes.Template:
         try:
             return _ENV.parse(f"{{{{ {self.text} }}}}" if self.is_condition else self.text)
@@ -221,13 +221,9 @@ class Template:
 
     def check(self, known: Mapping[str, Any]) -> None:
         """Raises BadScenario with file and line for anything that is not allowed or not known."""
-        tree = self._parse()
-        self._check(tree, loops=0)
-        for name in sorted(self.names()):
-            if name not in known:
-                raise BadScenario(f"{self.where}: there is no {name!r} to fill in; {nearest(name, known)}")
+        self._check(self._parse(), frozenset(known), is_in_loop=False)
 
-    def _check(self, node: nodes.Node, loops: int) -> None:
+    def _check(self, node: nodes.Node, known: frozenset[str], is_in_loop: bool) -> None:
         def refuse(what: str) -> BadScenario:
             return BadScenario(f"{self.path}:{self.line + node.lineno - 1}: {self.key}: {what}")
 
@@ -237,12 +233,18 @@ class Template:
             raise refuse(f"there is no filter {node.name!r}; {nearest(node.name, FILTERS)}")
         if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
             raise refuse(f"{node.attr!r} can't be reached from a scenario's words")
+        if isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in known:
+            raise refuse(f"there is no {node.name!r} to fill in; {nearest(node.name, known)}")
         if isinstance(node, nodes.For):
-            loops += 1
-            if loops > 1 or node.recursive:
+            if is_in_loop or node.recursive:
                 raise refuse("a loop can't stand in a loop")
+            self._check(node.iter, known, is_in_loop)
+            own = {target.name for target in _targets(node)} | {"loop"}
+            for child in node.iter_child_nodes(exclude=("iter",)):
+                self._check(child, known | own, True)
+            return
         for child in node.iter_child_nodes():
-            self._check(child, loops)
+            self._check(child, known, is_in_loop)
 
     def render(self, values: Mapping[str, Any]) -> str:
         """Fill in; runs of white space in the template become one space. Raises BadScenario, and NoRow."""
