@@ -96,10 +96,13 @@ demo: ## provoke a fault, record it with BPF, judge it, write its postmortem (un
 	@deploy/setup.sh demo
 	@.venv/bin/santabpf demo
 
-# hundreds of Pythons are started there: what they compile is kept, whatever the surroundings say
-test: ## the whole suite; more for pytest in ARGS ("-n auto": side by side, where nothing else runs)
+# Hundreds of Pythons are started there: what they compile is kept, whatever the surroundings say. One test may take from
+# another the CPU or the disk that it counts on: what fails beside others must hold alone, and both are told.
+SUITE := PYTHONDONTWRITEBYTECODE= $(PYTHON_HERE) -m pytest --dist loadscope --no-loadscope-reorder
+test: ## the whole suite, side by side; what fails so is tried once more, alone; more for pytest in ARGS ("-n0": all alone)
 	@deploy/setup.sh test
-	PYTHONDONTWRITEBYTECODE= $(PYTHON_HERE) -m pytest -n0 --dist loadscope --no-loadscope-reorder --durations=25 $(ARGS)
+	$(SUITE) -n auto --durations=25 $(ARGS) || { [ $$? = 1 ] && echo "make test: once more, alone, what failed beside others" && \
+		$(SUITE) -n0 --last-failed --last-failed-no-failures none; }
 
 lint: ## ruff and mypy
 	@deploy/setup.sh python
@@ -118,13 +121,13 @@ docs: ## write docs/tables.md out of the YAML
 	@deploy/setup.sh python
 	@.venv/bin/python -c "from santabpf.catalogue import reference; print(reference(), end='')" > docs/tables.md
 
-gym: ## all drills and look-alikes, five times each; writes docs/accuracy.md (some hours; goes on where it was stopped)
+gym: ## all drills and look-alikes, until each has five runs; writes docs/accuracy.md (some hours; goes on where it stopped)
 	@deploy/setup.sh test
-	.venv/bin/santabpf gym --keep out/gym -o docs/accuracy.md $(ARGS)
+	.venv/bin/santabpf gym --runs docs/accuracy.jsonl -o docs/accuracy.md $(ARGS)
 
 gym-guest: ## all drills once in a second node under qemu; writes docs/accuracy-guest.md (an hour or two; goes on, too)
 	@deploy/setup.sh test
-	$(PYTHON_HERE) tests/guest/gym.py out/gym-guest docs/accuracy-guest.md $(ARGS)
+	$(PYTHON_HERE) tests/guest/gym.py docs/accuracy-guest.jsonl docs/accuracy-guest.md $(ARGS)
 
 recordings: ## make the recordings in recordings/ anew, on this machine's kernel, anonymised; some: KEPT="a:b=c"
 	@deploy/setup.sh test
