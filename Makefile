@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench costs docs lint gym gym-guest recordings lock clean
 PYTHON_HERE := .venv/bin/python
-# the recordings that are committed: scenario:variant=folder
+# the recordings that are committed: scenario:variant=folder, and, after another colon, probes that are recorded too
+SEEN := profile,offcpu,syscalls,opens,faults
 KEPT := \
 	short_lived_jobs:restart-loop=short_lived_jobs \
 	short_lived_jobs:cron=short_lived_jobs_cron \
@@ -27,8 +28,8 @@ KEPT := \
 	slow_dns:lossy=slow_dns_lossy \
 	slow_dns:unknown=slow_dns_quiet_unknown \
 	slow_dns:busy=slow_dns_quiet_busy \
-	event_loop_blocked:asyncio-sleep=event_loop_blocked \
-	event_loop_blocked:asyncio-compute=event_loop_blocked_asyncio_compute \
+	event_loop_blocked:asyncio-sleep=event_loop_blocked:$(SEEN) \
+	event_loop_blocked:asyncio-compute=event_loop_blocked_asyncio_compute:$(SEEN) \
 	event_loop_blocked:redis-lua=event_loop_blocked_redis_lua \
 	event_loop_blocked:threads=event_loop_blocked_quiet_threads \
 	event_loop_blocked:starved=event_loop_blocked_quiet_starved \
@@ -45,11 +46,11 @@ KEPT := \
 	oom_kill:again=oom_kill_again \
 	oom_kill:kill-9=oom_kill_quiet_kill_9 \
 	oom_kill:near-limit=oom_kill_quiet_near_limit \
-	cpu_throttling:workers=cpu_throttling \
+	cpu_throttling:workers=cpu_throttling:$(SEEN) \
 	cpu_throttling:bursts=cpu_throttling_bursts \
 	cpu_throttling:no-limit=cpu_throttling_quiet_no_limit \
 	cpu_throttling:oversubscribed=cpu_throttling_quiet_oversubscribed \
-	cpu_throttling:within-limit=cpu_throttling_quiet_within_limit \
+	cpu_throttling:within-limit=cpu_throttling_quiet_within_limit:$(SEEN) \
 	reverse_shell:bash=reverse_shell \
 	reverse_shell:python=reverse_shell_python \
 	reverse_shell:pty=reverse_shell_pty \
@@ -131,8 +132,9 @@ gym-guest: ## all drills once in a second node under qemu; writes docs/accuracy-
 
 recordings: ## make the recordings in recordings/ anew, on this machine's kernel, anonymised; some: KEPT="a:b=c"
 	@deploy/setup.sh test
-	@for kept in $(KEPT); do drill=$${kept%%=*}; rm -rf recordings/$${kept#*=}; .venv/bin/santabpf drill $${drill%%:*} \
-		--seconds 10 --variant $${drill#*:} --keep recordings/$${kept#*=} > /dev/null || exit 1; done
+	@for kept in $(KEPT); do IFS=':='; set -- $$kept; unset IFS; rm -rf "recordings/$$3"; \
+		.venv/bin/santabpf drill "$$1" --seconds 10 --variant "$$2" --keep "recordings/$$3" \
+		$$(echo "$$4" | sed 's/[^,]\+/-p &/g; s/,/ /g') > /dev/null || exit 1; done
 	$(PYTHON_HERE) tests/synthetic_steal.py
 
 lock: ## renew requirements.lock, and the scheduler's, from pyproject.toml

@@ -19,6 +19,7 @@ from .shared import json_flag, plain, show, ssh_flags, ssh_options
 @click.option("--seconds", type=int, default=12, show_default=True)
 @click.option("--node", default="local", show_default=True, help="Where; on another node it asks first.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("-p", "--probe", "probes", multiple=True, help="Record this too, a probe or a set.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep the recording in this new folder, anonymised.")
 @click.option("--report", "report_to", type=click.Path(path_type=Path), help="Write the postmortem too.")
 @ssh_flags
@@ -29,6 +30,7 @@ def drill(
     seconds: int,
     node: str,
     yes: bool,
+    probes: tuple[str, ...],
     keep: Path | None,
     report_to: Path | None,
     as_json: bool,
@@ -38,7 +40,9 @@ def drill(
     from ..gym import drill as run_drill
 
     options = _there(node, yes, ssh)
-    result = run_drill(scenario, variant, seconds=seconds, node=node, keep=keep, report=report_to, **options)
+    result = run_drill(
+        scenario, variant, seconds=seconds, node=node, probes=probes, keep=keep, report=report_to, **options
+    )
     show(result.as_dict()) if as_json else click.echo(plain(result.to_text()))
     sys.exit(0 if result.ok else 1)
 

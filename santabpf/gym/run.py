@@ -109,6 +109,7 @@ def drill(
     keep: str | Path | None = None,
     report: str | Path | None = None,
     judged: Sequence[str] = (),
+    probes: Sequence[str] = (),
     progress: bool = False,
     ask: Callable[[str], bool] | None = None,
     **ssh: Any,
@@ -121,6 +122,7 @@ def drill(
     keep      keep the recording, anonymised, in this new folder
     report    write its postmortem to this file
     judged    other scenarios: what they need is recorded too, and the result tells what they say
+    probes    recorded too, as for record()
     ask       for another node than local: is told what will be done there, and says whether it may be
     ssh       accept_new, config, ...: see transport.ssh.SSH
 
@@ -148,6 +150,7 @@ def drill(
             made = record(
                 {"node-1": node},
                 [scenario, *judged],
+                probes,
                 duration=limits.seconds,
                 out=path,
                 scope={"cgroup": cell.cgroup},
