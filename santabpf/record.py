@@ -44,7 +44,7 @@ def record(
     progress: bool = True,
     stop: threading.Event | None = None,
     segment_s: float = 5.0,
-    on_start: Callable[[Path], None] | None = None,
+    on_start: Callable[[Writer], None] | None = None,
     on_second: Callable[[Writer, int], None] | None = None,
     **ssh: Any,
 ) -> Recording:
@@ -58,6 +58,7 @@ def record(
     out        the new folder; by default <into>/<first node>-<UTC time>
     scope      {"tree": tgid} or {"cgroup": "/path"}: only this process and all below it, filtered in the kernel
     mask       star out, on the node, what looks like a password or token in a command line
+    on_start   called with the writer, before anything is recorded
     on_second  called with the writer and the start of each second (UTC ns) up to which all is known, on every node
     ssh        accept_new, config, connect_timeout_s, ...: see transport.ssh.SSH
 
@@ -194,7 +195,7 @@ class _Session:
         length_ns: int | None,
         progress: bool,
         ssh: dict[str, Any],
-        on_start: Callable[[Path], None] | None,
+        on_start: Callable[[Writer], None] | None,
     ) -> Recording:
         """Record all targets until the time is up, all are lost, or somebody says stop."""
         writer, self._closed = self._writer, dict.fromkeys(targets, 0)
@@ -203,7 +204,7 @@ class _Session:
         runs = {pool.submit(self._drain, label, node, length_ns, ssh): label for label, node in targets.items()}
         try:
             if on_start is not None:
-                on_start(writer.path)
+                on_start(writer)
             self._wait(runs, length_ns, progress)
         except KeyboardInterrupt as stopped:
             by_hand = stopped

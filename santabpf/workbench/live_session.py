@@ -31,6 +31,7 @@ from .meter import Cost, Meter
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..recording import Writer
     from ..replay import AlarmEvent, Evaluator, Result
     from ..verdict import Verdict
 
@@ -47,7 +48,7 @@ class Glance:
     elapsed_s: float  # of the recording; 0 until its first second was judged
     length_s: float | None  # None: until it is stopped
     judged_to_ns: int  # the end of the last second that was judged, UTC; 0: none was
-    rows: int
+    rows: int  # as they come, judged or not
     lost: int  # events, as far as this kernel can tell
     cost: Cost
     lights: tuple[Light, ...]
@@ -85,6 +86,7 @@ class LiveSession:
         self.recording: Recording | None = None
         self.result: Result | None = None
         self._meter: Meter | None = None
+        self._writer: Writer | None = None
         self._length_s: float | None = None
         self._lock = threading.RLock()
         self._stop = threading.Event()
@@ -152,8 +154,9 @@ class LiveSession:
             if self.state == "recording" and self._length_s is not None and elapsed >= self._length_s:
                 self.state, self.message = "stopping", "The time is up: the last events are fetched and judged."
             return Glance(
-                self.state, self.message, elapsed, self._length_s, meter.judged_to_ns, meter.rows, meter.lost,
-                meter.cost, lights(meter.watched, meter.on), tuple(meter.events), meter.verdicts,
+                self.state, self.message, elapsed, self._length_s, meter.judged_to_ns,
+                0 if self._writer is None else self._writer.rows, meter.lost, meter.cost,
+                lights(meter.watched, meter.on), tuple(meter.events), meter.verdicts,
             )  # fmt: skip
 
     def signals(self, scenarios: Iterable[str] | None = None) -> pd.DataFrame:
@@ -205,7 +208,7 @@ class LiveSession:
         chosen = [scenario_to_judge(name) for name in self.scenarios or (*all_scenarios(), *broken_scenarios())]
         duration = self.duration or None
         with self._lock:
-            self.recording = self.result = None
+            self.recording = self.result = self._writer = None
             self._stop = stop = threading.Event()
             self._meter = meter = Meter([(s.name, s.title) for s in chosen])
             self._length_s = None if duration is None else _seconds(duration)
@@ -222,17 +225,19 @@ class LiveSession:
                 if self.state == "recording":
                     self.message = f"Recording {self.node}."
 
-        made: list[Path] = []
+        def begin(writer: Writer) -> None:
+            self._writer = writer
+
         try:
             recording, result = watch(
                 self.node, self.scenarios, duration, out=self.out, into=self._place(), on_alarm=tell,
-                on_second=see, on_start=made.append, stop=stop, progress=False, **self.ssh,
+                on_second=see, on_start=begin, stop=stop, progress=False, **self.ssh,
             )  # fmt: skip
         except SantaError as exc:
-            if not made or not made[0].exists():
+            if self._writer is None or not self._writer.path.exists():
                 raise  # nothing was recorded
             with self._lock:
-                self.recording = Recording(made[0])
+                self.recording = Recording(self._writer.path)
             self._say("over", f"It could not be judged to the end: {exc}. {_ending(self.recording)}")
             return
         with self._lock:

@@ -56,7 +56,6 @@ class Reading(NamedTuple):
     from_ns: int
     to_ns: int
     values: list[tuple[Key, int, dict[str, float | None]]]
-    rows: int
     lost: int
     cost: Cost
     verdicts: tuple[Verdict, ...]
@@ -71,7 +70,7 @@ class Meter:
     def __init__(self, scenarios: Sequence[tuple[str, str]]) -> None:
         self.scenarios = scenarios
         self._nodes: tuple[str, ...] = ()
-        self.rows = self.lost = 0
+        self.lost = 0
         self.cost = Cost()
         self.events: deque[AlarmEvent] = deque(maxlen=MOST_EVENTS)
         self._history = History(0)
@@ -118,7 +117,6 @@ class Meter:
                     if 0 <= at < len(series.values):
                         found.setdefault(node, {})[label] = series.values[at]
                 values += [((track.scenario.name, track.signal.name, node), second, v) for node, v in found.items()]
-        recording = evaluator.recording
         lost = evaluator.query.run(_LOST, from_ns=start, to_ns=end).table.to_pylist()[0]["lost"] or 0
         told = evaluator.query.run(_COST, from_ns=start, to_ns=end).table.to_pylist()[0]
         span = told["span_ns"]
@@ -127,9 +125,8 @@ class Meter:
             told["bpf_ns"] / span if span and told["bpf_ns"] is not None else None,
             told["private_bytes"], told["sent_bytes"] or 0,
         )  # fmt: skip
-        rows = sum(recording[table].rows for table in recording.tables)
-        self._nodes = self._nodes or tuple(recording.nodes)
-        return Reading(start, end, values, rows, lost, cost, self._judge(evaluator))
+        self._nodes = self._nodes or tuple(evaluator.recording.nodes)
+        return Reading(start, end, values, lost, cost, self._judge(evaluator))
 
     def _judge(self, evaluator: Evaluator) -> tuple[Verdict, ...]:
         """One scenario's verdicts: first those whose alarms changed, then the one judged longest ago; or none yet."""
@@ -150,7 +147,7 @@ class Meter:
         for key, second, values in reading.values:
             self._history.add(key, second, values)
         self.judged_to_ns = reading.to_ns
-        self.rows, self.lost = reading.rows, self.lost + reading.lost
+        self.lost += reading.lost
         self.cost = reading.cost._replace(sent_bytes=self.cost.sent_bytes + reading.cost.sent_bytes)
         self._note(reading.verdicts)
 

@@ -82,7 +82,7 @@ def test_stopping_early_keeps_what_came(tmp_path: Path) -> None:
     stop = threading.Event()
     rec = sb.record(
         probes=["exec"], duration=None, out=tmp_path / "rec", stop=stop, progress=False,
-        on_start=lambda path: threading.Timer(4, stop.set).start(),
+        on_start=lambda _: threading.Timer(4, stop.set).start(),
     )  # fmt: skip
     assert rec.info["state"] == "complete"
     assert rec["coverage"].rows > 0
@@ -116,7 +116,7 @@ def test_ctrl_c_and_sigterm_keep_a_recording_and_leave_a_clean_node(
 
 @pytest.mark.bpf
 def test_ctrl_c_before_anything_came_leaves_no_folder(tmp_path: Path) -> None:
-    def at_once(path: Path) -> None:
+    def at_once(_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -81,10 +81,9 @@ def test_its_signals_are_those_of_the_replay_as_far_as_it_has_seen(
     assert seen.to_dict() == replayed.loc[seen.index].to_dict()
 
 
-def test_it_adds_up_what_was_lost_and_kept(followed: tuple[Meter, Recording, list[set[str]]]) -> None:
-    meter, recording, _ = followed
+def test_it_adds_up_what_was_lost_and_how_long_it_has_been(followed: tuple[Meter, Recording, list[set[str]]]) -> None:
+    meter, _, _ = followed
     assert meter.lost == 2
-    assert 0 < meter.rows <= sum(recording[table].rows for table in recording.tables)
     assert meter.elapsed_s(False) == pytest.approx(15, abs=1)
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ def test_it_is_checked_recorded_watched_stopped_and_kept_or_thrown_away(tmp_path
     session.start()
     seen = until(session, lambda glance: glance.elapsed_s > 4 and len(glance.verdicts) == 2)
     assert seen[0].rows == 0 < seen[-1].rows
+    assert any(a.judged_to_ns == b.judged_to_ns and a.rows < b.rows for a, b in pairwise(seen))  # as they come
     assert [glance.elapsed_s for glance in seen] == sorted(glance.elapsed_s for glance in seen)
     assert 0 < (seen[-1].cost.cpu_ratio or 0) < 1
     assert seen[-1].cost.private_bytes
