@@ -22,6 +22,7 @@ from .figures import Family, Figure, Goal, Spread
 
 OVERVIEW, PANEL, BYTES, MEMORY = Goal(2.0), Goal(1.0), Goal(2.0), Goal(1.0)
 PLANNED = [Figure("first overview", "s", None, OVERVIEW), Figure("the slowest panel, drawn anew", "s", None, PANEL),
+           Figure("all panels, one after the other", "s", None, PANEL),
            Figure("to the browser for a panel, at most", "MiB", None, BYTES),
            Figure("memory of the kernel", "GiB", None, MEMORY)]
 #: Windows of a tenth that are looked at.
@@ -58,6 +59,9 @@ def measure(folder: Path, rows: int, rounds: int) -> Family:
         [Figure("first overview", "s", Spread.of([one["overview"] for one in told]), OVERVIEW,
                 "alarms come when it is judged"),
          Figure("the slowest panel, drawn anew", "s", panels[slowest], PANEL, f"{slowest}; the median of all windows"),
+         Figure("all panels, one after the other", "s",
+                Spread.of([sum(window) for one in told for window in zip(*one["panels"].values(), strict=True)]), PANEL,
+                "those of a closed tab are only drawn when it is opened"),
          Figure("to the browser for a panel, at most", "MiB",
                 Spread.of([one["bytes"][largest] / MIB for one in told]), BYTES, largest),
          Figure("memory of the kernel", "GiB", Spread.of([one["memory"] / GIB for one in told]), MEMORY,
