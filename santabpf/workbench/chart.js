@@ -1,23 +1,37 @@
-/* Shows the model's figure with plotly.js, which is asked for once a page, through the first chart that needs it.
-   Tells the model which range was dragged and which point was clicked. Sentences are set as text. */
-const ASKED = Symbol.for("santabpf.plotly"), PATIENCE_MS = 15000;
+/* Shows the model's figure with plotly.js, which is asked for once a page, by one of the charts that need it; when that
+   one is gone before the answer, or none comes, another that waits asks. Tells the model which range was dragged and
+   which point was clicked. Sentences are set as text. */
+const PAGE = window[Symbol.for("santabpf.plotly")] ??= { library: null, answer: null };
+const PATIENCE_MS = 15000, QUIET_MS = 3000;
 
-function plotly(model) {
-  const known = window[ASKED];
-  if (known && (known.done || performance.now() - known.since < PATIENCE_MS)) return known.library;
-  const asked = { since: performance.now(), done: false };
-  asked.library = new Promise((found) => model.on("msg:custom", async function answered(content, buffers) {
-    if (content.answer !== "plotly" || asked.done) return;
-    const packed = new Blob([buffers[0]]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const module = { exports: {} }; /* plotly.js is a CommonJS module too; so nothing of the page's is touched */
-    new Function("module", await new Response(packed).text())(module);
-    asked.done = true;
-    model.off("msg:custom", answered);
-    found(module.exports);
-  }));
-  window[ASKED] = asked;
-  model.send({ ask: "plotly" });
-  return asked.library;
+function ask(model, signal) { /* until the answer, or until somebody else had better ask */
+  return new Promise((settled, failed) => {
+    model.on("msg:custom", async (content, buffers) => { /* anywidget takes it off with the view */
+      if (content.answer !== "plotly" || PAGE.library) return;
+      const packed = new Blob([buffers[0]]).stream().pipeThrough(new DecompressionStream("gzip"));
+      const module = { exports: {} }; /* plotly.js is a CommonJS module too; so nothing of the page's is touched */
+      try {
+        new Function("module", await new Response(packed).text())(module);
+        PAGE.library = module.exports;
+        settled();
+      } catch (error) {
+        failed(error);
+      }
+    });
+    signal.addEventListener("abort", () => settled());
+    setTimeout(settled, PATIENCE_MS);
+    model.send({ ask: "plotly" });
+  }).finally(() => { PAGE.answer = null; });
+}
+
+async function plotly(model, signal) { /* null: the view has gone */
+  while (!PAGE.library && !signal.aborted) {
+    const asks = !PAGE.answer;
+    if (asks) PAGE.answer = ask(model, signal);
+    await PAGE.answer;
+    if (asks) await new Promise((next) => setTimeout(next)); /* so that those who waited ask first */
+  }
+  return PAGE.library;
 }
 
 function range(target, event) {
@@ -38,14 +52,14 @@ function cover(target, covers, now) { /* hides the future in each drawing, but n
   }));
 }
 
-function render({ model, el }) {
+function render({ model, el, signal }) {
   el.classList.add("santa", "santa-chart");
   const note = el.appendChild(document.createElement("p")), target = el.appendChild(document.createElement("div"));
   const covers = target.parentNode.appendChild(document.createElement("div"));
   note.className = "santa-note santa-empty";
   note.setAttribute("role", "status");
   covers.className = "santa-covers";
-  let clicks = 0, drawing = null, stale = false, gone = false, heard = false, clearing = false;
+  let drawing = null, stale = false, heard = false, clearing = false;
 
   function tell(name, value) {
     model.set(name, value);
@@ -56,7 +70,7 @@ function render({ model, el }) {
     target.on("plotly_click", (event) => {
       const { customdata, x, y } = event.points[0];
       if (customdata === undefined) return;
-      tell("clicked", { customdata, x, y: y ?? null, count: ++clicks });
+      tell("clicked", { customdata, x, y: y ?? null, count: (model.get("clicked").count || 0) + 1 });
     });
     target.on("plotly_selected", async (event) => {
       const dragged = range(target, event);
@@ -70,9 +84,15 @@ function render({ model, el }) {
     target.on("plotly_deselect", () => { if (!clearing) tell("selected", []); });
   }
   const hide = () => cover(target, covers, target.hidden ? null : model.get("now"));
+  function say(text) {
+    note.textContent = text;
+    note.hidden = !text;
+  }
   async function draw() {
-    const Plotly = await plotly(model);
-    while (stale && !gone) { /* what came while it was drawing is drawn next, and only the newest of it */
+    const late = setTimeout(say, QUIET_MS, "Waiting for the notebook's kernel, which sends what draws charts …");
+    const Plotly = await plotly(model, signal).finally(() => clearTimeout(late));
+    say(model.get("message"));
+    while (stale && !signal.aborted) { /* what came while it was drawing is drawn next, and only the newest of it */
       stale = false;
       const { data, layout, config } = model.get("figure");
       if (!data) continue;
@@ -86,34 +106,29 @@ function render({ model, el }) {
   }
   function show() {
     const message = model.get("message");
-    note.textContent = message;
-    note.hidden = !message;
+    say(message);
     target.hidden = Boolean(message);
     stale = !message;
     hide();
     if (stale && !drawing && model.get("figure").data) {
       drawing = draw().catch((error) => {
         drawing = null;
-        note.textContent = "The chart could not be drawn: " + error.message;
-        note.hidden = false;
+        say("The chart could not be drawn: " + error.message);
       });
     }
   }
-  const watcher = new ResizeObserver(async () => {
-    if (heard && target.clientWidth) (await plotly(model)).Plots.resize(target);
-  });
+  const watcher = new ResizeObserver(() => { if (heard && target.clientWidth) PAGE.library.Plots.resize(target); });
   watcher.observe(el);
   model.on("change:figure", show);
   model.on("change:message", show);
   model.on("change:now", hide);
   show();
-  return async () => {
-    gone = true;
+  return () => {
     watcher.disconnect();
     model.off("change:figure", show);
     model.off("change:message", show);
     model.off("change:now", hide);
-    if (heard) (await plotly(model)).purge(target);
+    if (heard) PAGE.library.purge(target);
   };
 }
 export default { render };

@@ -1,7 +1,7 @@
 """One plotly figure as a live widget: it is redrawn in place, tells what was clicked and which range was dragged.
 
 In: display.Figure, or a sentence instead of one. Out: an anywidget. Never: a network address, plotly's FigureWidget
-(5 MB each): plotly.js goes to the page once, packed, when the first chart there asks for it.
+(5 MB each): plotly.js goes to the page once, packed, when a chart there asks for it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Chart(anywidget.AnyWidget):
     """A figure that lives.
 
     figure    data, layout and config for plotly.js; empty for none. Numbers go as base64 typed arrays
-    selected  the range of x that was dragged last, as [from, to]; milliseconds UTC on a time axis. Empty for none
+    selected  the range of x that was dragged in the figure as it is, as [from, to]; milliseconds UTC on a time axis.
+              Empty for none
     clicked   the point that was clicked last: {"customdata": ..., "x": ..., "y": ..., "count": how manieth click}
     now       what lies to the right of it on the axis of x is covered, as if it had not come yet; milliseconds UTC on a
               time axis. None: nothing is
@@ -56,6 +57,7 @@ class Chart(anywidget.AnyWidget):
 
     def draw(self, figure: Figure) -> None:
         """Show this figure; one that is there is changed in place."""
+        self.selected = []  # so that the same range can be dragged once more
         self.figure = {"data": figure.spec["data"], "layout": figure.spec["layout"], "config": CONFIG}
         self.message = ""
 

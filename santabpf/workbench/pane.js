@@ -5,10 +5,10 @@ function render({ model, el }) {
   el.classList.add("santa");
   note.className = "santa-note santa-empty";
   note.setAttribute("role", "status");
-  let clicks = 0, shown = null;
+  let shown = null;
 
   const tell = (what) => {
-    model.set("clicked", { ...what, count: ++clicks });
+    model.set("clicked", { ...what, count: (model.get("clicked").count || 0) + 1 }); /* of all views of the model */
     model.save_changes();
   };
   function rows() { /* those that can be clicked, by keyboard too */

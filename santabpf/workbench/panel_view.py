@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import ipywidgets as w
 
@@ -24,6 +24,14 @@ from .part import Part, is_words
 from .view import Filter, Window
 
 
+class _Place(NamedTuple):
+    """Where a part stands; kind: what it was made as, since the class of an anywidget is one of its own."""
+
+    kind: type
+    heading: w.HTML
+    widget: Any
+
+
 class PanelView(w.VBox):  # type: ignore[misc]
     """One panel: a heading, a sentence, and its parts; a part that can be changed in place is."""
 
@@ -31,7 +39,7 @@ class PanelView(w.VBox):  # type: ignore[misc]
         self.panel, self._pick, self._look = panel, pick, look
         self._picks: list[Sequence[Filter | Window]] = []
         self._boxes: list[Mapping[tuple[str, ...], Filter]] = []
-        self._widgets: list[Chart | FlameGraph | Pane] = []
+        self._places: list[_Place] = []
         self._body = w.VBox(layout=WIDE)
         self._head = heading(panel.title, panel.about)
         super().__init__([self._head, self._body] if panel.title else [self._body], layout=WIDE)
@@ -52,6 +60,11 @@ class PanelView(w.VBox):  # type: ignore[misc]
         """What goes to the browser for what is shown now."""
         return sum(len(json.dumps(one.figure)) if isinstance(one, Chart) else len(one.drawing) for one in self._widgets)
 
+    @property
+    def _widgets(self) -> list[Chart | FlameGraph | Pane]:
+        """One for each part, in their order."""
+        return [place.widget for place in self._places]
+
     def wait(self, text: str) -> None:
         """Show a sentence until there is more."""
         self._show([Part(sentence(text))])
@@ -59,27 +72,25 @@ class PanelView(w.VBox):  # type: ignore[misc]
     def _show(self, parts: list[Part]) -> None:
         self._head.value = heading_html(self.panel.title, "" if all(map(is_words, parts)) else self.panel.about)
         self._picks, self._boxes = [part.picks for part in parts], [part.boxes for part in parts]
-        kept = list(self._widgets)
-        self._widgets = [self._widget(at, part, kept) for at, part in enumerate(parts)]
-        children: list[w.Widget] = []
-        for part, widget in zip(parts, self._widgets, strict=True):
-            if part.heading:
-                children.append(w.HTML(f"<b style='font-size:13px'>{part.heading}</b>"))  # our own words
-            children.append(widget)
-        before, self._body.children = self._body.children, children
-        for old in before:
-            if old not in children:
-                old.close()
+        kept = self._places
+        self._places = [self._place(part, at, kept[at : at + 1]) for at, part in enumerate(parts)]
+        self._body.children = [widget for place in self._places for widget in (place.heading, place.widget)]
+        for old in kept:
+            if old not in self._places:
+                old.heading.close()
+                old.widget.close()
 
-    def _widget(self, at: int, part: Part, kept: list[Any]) -> Chart | FlameGraph | Pane:
+    def _place(self, part: Part, at: int, there: list[_Place]) -> _Place:
+        """What stands there with this part drawn in it, or a new one where that is of another kind."""
         kind = Chart if isinstance(part.shown, Figure) else FlameGraph if isinstance(part.shown, Flame) else Pane
-        old = kept[at] if at < len(kept) and type(kept[at]) is kind else None
-        widget = old if old is not None else self._made(kind, at)
+        place = next((old for old in there if old.kind is kind), None) or _Place(kind, w.HTML(), self._made(kind, at))
+        place.heading.value = f"<b style='font-size:13px'>{part.heading}</b>"  # our own words
+        place.heading.layout.display = "" if part.heading else "none"
         if kind is Pane:
-            widget.draw(part.shown, len(part.picks))
+            place.widget.draw(part.shown, len(part.picks))
         else:
-            widget.draw(part.shown)
-        return widget  # type: ignore[no-any-return]
+            place.widget.draw(part.shown)
+        return place
 
     def _made(self, kind: type, at: int) -> Any:
         widget = kind(layout=WIDE)

@@ -94,12 +94,27 @@ def test_it_shows_the_recording_its_overview_and_its_verdicts(book: Book) -> Non
 def test_everything_follows_a_window_that_is_dragged(book: Book, busy: Path) -> None:
     files = table(book, "Files and errors")
     assert rows(files)[0][:3] == [ORDERS, "610 ms", "310"]
+    overview = book.page.locator(".santa-chart").first
+    overview.evaluate("chart => { chart.dataset.mark = 'the same'; }")
     drag(book, 5 / SECONDS, 15 / SECONDS)
     assert rows_when(book, "Files and errors", "rows[0][2] < 120")[0][2] in ("100", "110")
     start, end = looked_at(busy)["window"]
     assert abs((end - start) / 1e9 - 10) < 0.5
-    veils = book.page.locator(".santa-chart .js-plotly-plot").first.locator(".shapelayer path")
-    assert veils.count() >= 2
+    assert overview.locator(".shapelayer path").count() >= 2  # veils
+    assert overview.get_attribute("data-mark") == "the same"
+    assert overview.locator(".js-plotly-plot").count() == 1
+
+
+def test_the_same_window_can_be_dragged_again_after_a_step_back(book: Book, busy: Path) -> None:
+    chosen, page = looked_at(busy)["window"], book.page
+    page.get_by_role("button", name="← Step back").click()
+    assert rows_when(book, "Files and errors", "rows[0][2] === '310'")
+    drag(book, 5 / SECONDS, 15 / SECONDS)
+    assert rows_when(book, "Files and errors", "rows[0][2] < 120")
+    assert looked_at(busy)["window"] == chosen
+    overview = page.locator(".santa-chart").first
+    assert overview.locator(".selectionlayer path").count() == 0
+    assert overview.get_attribute("data-mark") == "the same"
 
 
 def test_a_click_on_a_process_leaves_what_has_to_do_with_it(book: Book) -> None:
