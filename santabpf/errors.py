@@ -96,6 +96,11 @@ class ReportFailed(SantaError):
     """The notebook behind a report failed; the message names the notebook and the cell."""
 
 
+def reason(exc: Exception) -> str:
+    """Why something failed, for people: the message of an error of ours; of any other, that it is a mistake of ours."""
+    return str(exc) if isinstance(exc, SantaError) else f"a mistake in SantaBPF: {type(exc).__name__}: {exc}"
+
+
 def nearest(wrong: str, known: Iterable[str]) -> str:
     """The tail of a message about a misspelt name: the nearest known one, or all of them.
 

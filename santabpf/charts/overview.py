@@ -58,22 +58,23 @@ class Info(NamedTuple):
     window: tuple[int, int]  # the whole recording
     step_ns: int
     starts: list[int]  # of the columns, UTC
-    alarms: tuple[Alarm, ...] | None  # None: not judged yet
+    alarms: tuple[Alarm, ...] | None  # None: not judged, or not yet
     signals: tuple[Panel, ...]
     events: tuple[Events, ...]  # the busiest first; the last may be 'others'
     lost: list[int]  # events lost, one number a column
     gaps: tuple[tuple[int, int, str], ...]  # from, to, why
     note: str
+    failed: bool = False  # it could not be judged
 
 
 def info(
     events: Tabular, lost: Tabular, gaps: Tabular, window: tuple[int, int], step_ns: int, *,
-    alarms: Sequence[Alarm] | None = None, signals: Sequence[Panel] = (),
+    alarms: Sequence[Alarm] | None = None, signals: Sequence[Panel] = (), failed: bool = False,
 ) -> Info:
     """What the overview says.
 
     events: at (which column), table, rows. lost: at, lost. gaps: ts_ns, end_ns (null: to the end), table, reason. Empty
-    tables: nothing happened, nothing was lost. A window of no length gives a note.
+    tables: nothing happened, nothing was lost. A window of no length gives a note. failed: it could not be judged.
     """
     columns = -(-(window[1] - window[0]) // step_ns)
     if columns <= 0:
@@ -100,7 +101,7 @@ def info(
                                               texts(table, "table"), texts(table, "reason"), strict=True)]
     return Info(window, step_ns, [window[0] + n * step_ns for n in range(columns)],
                 None if alarms is None else tuple(alarms), tuple(signals), tuple(shown), losses, tuple(sorted(holes)),
-                "")
+                "", failed)
 
 
 def figure(info: Info) -> go.Figure:
@@ -192,7 +193,8 @@ def _draw_alarms(drawing: go.Figure, marks: Marks, info: Info) -> None:
         marks.word(1, x=times([first if is_early else last])[0], y=number + _NAME, text=plotly_text(
             shorten(alarm.name, 64)), xanchor="left" if is_early else "right", font={"size": 11.5, "color": INK})
     if not raised:
-        said = "none was raised" if info.alarms is not None else "the recording is being judged …"
+        said = ("none was raised" if info.alarms is not None else "the recording could not be judged" if info.failed
+                else "the recording is being judged …")
         marks.word(1, x=times(info.window)[0], y=0, xanchor="left", text=said, font={"size": 12, "color": MUTED})
     drawing.update_yaxes(visible=False, range=[max(1, len(raised)) - 0.5, -0.5], row=1, col=1)
     drawing.update_xaxes(showgrid=False, row=1, col=1)

@@ -16,10 +16,10 @@ import ipywidgets as w
 from ..display import Words
 from ..display.escape import shorten
 from ..display.words import Heading, Paragraph
-from ..errors import SantaError
+from ..errors import SantaError, reason
 from ..recording import Recording
 from ..recording import open as open_recording
-from ..replay import replay
+from ..replay import Result, replay
 from ..units import format_utc
 from . import library
 from .controls import WIDE, button, sentence
@@ -46,7 +46,7 @@ class Workbench(w.VBox):  # type: ignore[misc]
         self.folder = library.find_folder(folder)
         self.investigation = None
         self._lock = threading.RLock()
-        self._judged, self._failed = Judged(), False  # failed: judging this one
+        self._judged = Judged()
         self._entries = library.entries(self.folder)
         self._chooser = Pane(layout=WIDE)
         self._chooser.on_click(self._chosen)
@@ -76,7 +76,7 @@ class Workbench(w.VBox):  # type: ignore[misc]
         with self._lock:
             if self.investigation is not None:
                 self.investigation.close()
-            self.investigation, self._failed = opened, False
+            self.investigation = opened
             self._library.selected_index = None
             self._say(opened.notice)
             self._build(opened)
@@ -100,16 +100,19 @@ class Workbench(w.VBox):  # type: ignore[misc]
 
     def _judge(self, opened: Investigation) -> None:
         """Beside everything else: judging a large recording takes seconds."""
-        try:
-            said = library.said(opened.result)
-        except SantaError as exc:
-            said = f"could not be judged: {exc}"
-            self._failed = True
-        self._judged.put(opened.recording.path, said)
+        self._keep(opened.recording.path, lambda: opened.result)
         if self.investigation is opened:
             with self._lock:
                 self._list()
                 self._refresh()
+
+    def _keep(self, path: Path, judge: Callable[[], Result]) -> None:
+        """Judge it, and keep what is to be said of it in the table."""
+        try:
+            said = library.said(judge())
+        except Exception as exc:  # whatever it is: nobody would hear of it otherwise
+            said = f"could not be judged: {reason(exc)}"
+        self._judged.put(path, said)
 
     def _start_judging(self) -> None:
         self._judge_all.disabled = True
@@ -117,11 +120,7 @@ class Workbench(w.VBox):  # type: ignore[misc]
 
     def _judge_rest(self) -> None:
         for entry in [e for e in self._entries if not e.problem and self._judged.get(e.path) is None]:
-            try:
-                said = library.said(replay(open_recording(entry.path)))
-            except SantaError as exc:
-                said = f"could not be judged: {exc}"
-            self._judged.put(entry.path, said)
+            self._keep(entry.path, partial(_replayed, entry.path))
             self._list()
         self._judge_all.disabled = False
 
@@ -163,10 +162,11 @@ class Workbench(w.VBox):  # type: ignore[misc]
             if self.investigation is None:
                 return
             group = list(GROUPS)[self._tabs.selected_index or 0]
+            is_waiting = self.investigation.judged is None and not self.investigation.not_judged
             for name, view in self.views.items():
                 if name in self._stale and view.panel.group in ("overview", group):
                     self._stale.discard(name)
-                    if view.panel.group == "verdicts" and self.investigation.judged is None and not self._failed:
+                    if view.panel.group == "verdicts" and is_waiting:
                         view.wait("The recording is being judged …")
                     else:
                         view.update(self.investigation)
@@ -224,6 +224,10 @@ class Workbench(w.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"<Workbench on {self.investigation!r}>" if self.investigation else f"<Workbench on {self.folder}>"
+
+
+def _replayed(path: Path) -> Result:
+    return replay(open_recording(path))
 
 
 def investigate(

@@ -15,7 +15,7 @@ import ipywidgets as w
 
 from ..compare import Comparison
 from ..display import Flame, Words
-from ..errors import SantaError
+from ..errors import SantaError, reason
 from ..recording import Recording
 from .chart import Chart
 from .controls import WIDE, sentence
@@ -123,8 +123,8 @@ class Comparing:
         try:
             act()
             self._notice.draw(sentence(""))
-        except SantaError as exc:
-            self._fail(str(exc))
+        except Exception as exc:  # whatever it is: it would say for ever that it compares
+            self._fail(reason(exc))
 
     def _fail(self, text: str) -> None:
         """Why there is nothing to see, in place of all of it."""

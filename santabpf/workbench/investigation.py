@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import BadUsage, SantaError
+from ..errors import BadUsage, reason
 from ..recording import Recording
 from ..recording import open as open_recording
 from ..replay import Result, hand_over, replay
@@ -57,7 +57,7 @@ class Investigation:
         self.notice = ""
         self._steps: list[View] = []
         self._made: dict[str, Any] = {}
-        self._not_judged: SantaError | None = None
+        self._failure: Exception | None = None  # of judging it
         self._listeners: list[Callable[[], None]] = []
         self._load()
 
@@ -135,12 +135,12 @@ class Investigation:
     @cached_property
     def result(self) -> Result:
         """The recording judged; once. Raises as replay()."""
-        if self._not_judged is not None:
-            raise self._not_judged
+        if self._failure is not None:
+            raise self._failure
         try:
             return replay(self.recording)
-        except SantaError as exc:
-            self._not_judged = exc  # it would be the same again
+        except Exception as exc:
+            self._failure = exc  # it would be the same again
             raise
 
     def once(self, name: str, make: Callable[[], T]) -> T:
@@ -153,6 +153,11 @@ class Investigation:
     def judged(self) -> Result | None:
         """The result, if the recording has been judged already."""
         return self.__dict__.get("result")
+
+    @property
+    def not_judged(self) -> str:
+        """Why the recording could not be judged, in a sentence; '' where it was, or has not been yet."""
+        return "" if self._failure is None else f"The recording could not be judged: {reason(self._failure)}"
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """All verdicts: first those whose alarm was on in the window, then the rest; each in the order of Result."""

@@ -71,7 +71,7 @@ class Moments:
         for side in (self.incident, self.good):
             if self.is_one_recording and self.incident.judged is not None:
                 vars(side)["result"] = self.incident.judged  # where it is cached; the same recording is judged once
-            with contextlib.suppress(SantaError):
+            with contextlib.suppress(Exception):  # whatever it is, side.not_judged says it
                 _ = side.result
 
     def listen(self, act: Callable[[], None]) -> None:

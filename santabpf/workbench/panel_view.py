@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import ipywidgets as w
 
 from ..display import Figure, Flame
+from ..errors import reason
 from .chart import Chart
 from .controls import WIDE, heading, heading_html, sentence
 from .flame import FlameGraph
@@ -51,7 +52,7 @@ class PanelView(w.VBox):  # type: ignore[misc]
         try:
             parts = draw(investigation, self.panel.name)
         except Exception as exc:  # whatever it is, it is said in the panel and nowhere else
-            parts = [Part(sentence(f"This panel failed, which is a mistake in SantaBPF: {type(exc).__name__}: {exc}"))]
+            parts = [Part(sentence(f"This panel failed: {reason(exc)}"))]
         self._show(parts)
         self.seconds = time.perf_counter() - began
 

@@ -91,6 +91,18 @@ def test_a_recording_that_can_not_be_compared_gets_a_sentence(
     assert "<script>alert" not in sides.choice.children[0].drawing
 
 
+def test_a_mistake_of_ours_is_a_sentence_and_it_does_not_compare_for_ever(
+    friday: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("no")
+
+    monkeypatch.setattr("santabpf.workbench.moments.compare", fail)
+    sides = comparing(friday, None, "10s..20s", "0s..10s")
+    assert "mistake in SantaBPF: ZeroDivisionError: no" in sides.ranking.message
+    assert "Comparing" not in sides._notice.drawing
+
+
 def test_the_notebook_runs_without_anybody_looking(tmp_path: Path) -> None:
     out = tmp_path / "out.ipynb"
     command = [sys.executable, "-m", "papermill", str(ROOT / "notebooks" / "compare.ipynb"), str(out)]

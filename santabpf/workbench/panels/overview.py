@@ -24,13 +24,17 @@ MOST_COLUMNS, MOST_SIGNALS, MOST_ALARMS = 400, 2, 8
 
 
 def parts(investigation: Investigation) -> list[Part]:
-    """One chart of the whole recording, in which the window is marked, and that of each finding."""
+    """One chart of the whole recording, in which the window is marked, and that of each finding.
+
+    Below it, why it could not be judged, where that is so.
+    """
     start, end = investigation.everything
     if end <= start:
         return [sentence("Nothing was recorded: this recording covers no time.")]
     step = step_ns(end - start, MOST_COLUMNS)
     first = start // step * step
-    name = "overview, judged" if investigation.judged is not None else "overview"
+    failed = investigation.not_judged
+    name = "overview, judged" if investigation.judged is not None else f"overview. {failed}"
     drawn, picks = investigation.once(name, lambda: _whole(investigation, first, step))
     shown = copy(drawn)
     layout = drawn.spec["layout"]
@@ -42,7 +46,7 @@ def parts(investigation: Investigation) -> list[Part]:
     shown.spec = {**drawn.spec, "layout": {
         **layout, "shapes": [*layout.get("shapes", []), *against, *veils],
         "annotations": [*layout.get("annotations", []), *flags]}}
-    return [Part(shown, picks)]
+    return [Part(shown, picks), *([sentence(failed)] if failed else [])]
 
 
 def _whole(investigation: Investigation, first: int, step: int) -> tuple[Figure, list[Window]]:
@@ -58,7 +62,7 @@ def _whole(investigation: Investigation, first: int, step: int) -> tuple[Figure,
     alarms = None if result is None else _alarms(result)
     info = chart.info(events, lost, gaps, (first, end), step,
                       alarms=None if alarms is None else alarms[:MOST_ALARMS],
-                      signals=() if result is None else _signals(result))
+                      signals=() if result is None else _signals(result), failed=bool(investigation.not_judged))
     picks = [Window(alarm.spans[0].from_ns, alarm.spans[-1].to_ns or end) for alarm in info.alarms or ()]
     return Figure(chart.figure(info), "overview of the recording"), picks
 
