@@ -26,6 +26,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+#: So many known names are all named to somebody who misspelt one; of more, a few.
+MOST_NAMED, FEW = 24, 5
+
 
 class SantaError(Exception):
     """The root of all errors that SantaBPF raises on purpose; the command line prints it as one line and exits 1."""
@@ -102,7 +105,7 @@ def reason(exc: Exception) -> str:
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
-    """The tail of a message about a misspelt name: the nearest known one, or all of them.
+    """The tail of a message about a misspelt name: the nearest known one, or all of them, or of many the nearest few.
 
     >>> nearest("runk", ["runq", "exec"])
     "did you mean 'runq'?"
@@ -111,4 +114,7 @@ def nearest(wrong: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
+    if len(names) > MOST_NAMED:
+        few = difflib.get_close_matches(wrong, names, n=FEW, cutoff=0.0)
+        return f"there are {len(names)}, of which the nearest are: {', '.join(few)}"
     return "there is: " + (", ".join(names) if names else "nothing")

@@ -41,7 +41,7 @@ def open(path: str | Path) -> Recording:
         if len(rest) == 1 and (bundled / rest[0] / m.FILE).is_file():
             folder = bundled / rest[0]
         else:
-            known = [f.parent.name for f in bundled.glob(f"*/{m.FILE}")]
+            known = {f.parent.name for place in (bundled, folder.parent) for f in place.glob(f"*/{m.FILE}")}
             raise RecordingError(f"{path}: there is no such recording; {nearest(folder.name, known)}")
     return Recording(folder)
 

@@ -131,6 +131,10 @@ def test_a_bundled_recording_opens_by_its_name_from_anywhere(
     assert open("golden").tables == open("recordings/golden").tables == sorted(EXPECTED)
     with pytest.raises(RecordingError, match=r"recordings/goldne: there is no such recording; did you mean 'golden'\?"):
         open("recordings/goldne")
+    (tmp_path / "kept" / "monday").mkdir(parents=True)
+    (tmp_path / "kept" / "monday" / "recording.json").touch()
+    with pytest.raises(RecordingError, match=r"kept/mondya: there is no such recording; did you mean 'monday'\?"):
+        open(tmp_path / "kept" / "mondya")
     with pytest.raises(RecordingError, match="there is no such recording"):
         open("elsewhere/golden")
 
