@@ -20,6 +20,7 @@ from ..errors import SantaError, reason
 from ..recording import Recording
 from ..recording import open as open_recording
 from ..replay import Result, replay
+from ..shipped import shipped
 from ..units import format_utc
 from . import library
 from .controls import WIDE, button, sentence
@@ -43,7 +44,10 @@ class Workbench(w.VBox):  # type: ignore[misc]
         self, recording: Investigation | Recording | str | Path | None = None, folder: str | Path = "recordings"
     ) -> None:
         """recording: the one to begin with; none: people choose. folder: where the others are."""
-        self.folder = library.find_folder(folder)
+        found = library.find_folder(folder)
+        self.folder = found or shipped("recordings")
+        self._where = (f"Recordings in {found.resolve().name}/" if found else
+                       f"There is no folder {folder}; these recordings come with SantaBPF")
         self.investigation = None
         self._lock = threading.RLock()
         self._judged = Judged()
@@ -53,7 +57,8 @@ class Workbench(w.VBox):  # type: ignore[misc]
         self._judge_all = button("Judge those that are not judged yet", self._start_judging, "One after the other")
         self._judge_all.layout.align_self = "flex-start"
         self._library = w.Accordion([w.VBox([self._chooser, self._judge_all], layout=WIDE)], layout=WIDE)
-        self._title, self._notice = Pane(layout=WIDE), Pane(layout=WIDE)
+        self._title, self._notice, self._answer = (Pane(layout=WIDE) for _ in range(3))
+        self._answer.add_class("santa-answer")
         self._place = w.VBox(layout=WIDE)
         super().__init__([self._library, self._notice, self._title, self._place], layout=WIDE)
         self.add_class("santa-workbench")
@@ -71,14 +76,14 @@ class Workbench(w.VBox):  # type: ignore[misc]
             opened = recording if isinstance(recording, Investigation) else Investigation(
                 recording if isinstance(recording, Recording) else self._path(recording))
         except SantaError as exc:
-            self._say(str(exc))
+            _say(self._notice, str(exc))
             return
         with self._lock:
             if self.investigation is not None:
                 self.investigation.close()
             self.investigation = opened
             self._library.selected_index = None
-            self._say(opened.notice)
+            _say(self._notice, opened.notice)
             self._build(opened)
         threading.Thread(target=self._judge, args=(opened,), daemon=True).start()
 
@@ -89,12 +94,12 @@ class Workbench(w.VBox):  # type: ignore[misc]
     def _list(self) -> None:
         said = {entry.path: text for entry in self._entries if (text := self._judged.get(entry.path)) is not None}
         self._chooser.draw(Words(library.table(self._entries, said)), len(self._entries))
-        self._library.titles = (f"Recordings in {self.folder.resolve().name}/: {len(self._entries)}",)
+        self._library.titles = (f"{self._where}: {len(self._entries)}",)
 
     def _chosen(self, said: dict[str, Any]) -> None:
         entry = self._entries[said["row"]]
         if entry.problem:
-            self._say(entry.problem)
+            _say(self._notice, entry.problem)
         else:
             self.go_to(entry.path)
 
@@ -134,14 +139,15 @@ class Workbench(w.VBox):  # type: ignore[misc]
             titles=list(GROUPS.values()), selected_index=0, layout=WIDE)
         self._tabs.observe(lambda _: self._draw(), "selected_index")
         self._crumbs = w.HBox(layout={"flex_flow": "row wrap", "align_items": "center"})
-        self._findings = FindingsBox(opened, self._tell)
+        self._findings = FindingsBox(opened)
         recording = opened.recording
         start, end = opened.everything
         how = "" if recording.state == "complete" else f" · {recording.state}"
         facts = f"{', '.join(recording.nodes) or 'no node'} · {format_utc(start)[:10]} · {Window(start, end)}{how}"
         self._title.draw(Words(Heading(recording.name), Paragraph(facts)))
         player = PlayerBox(lambda: play(recording, result=opened.judged))
-        self._place.children = [views["overview"], player, self._crumbs, views["unknown"], self._tabs, self._findings]
+        self._place.children = [
+            views["overview"], player, self._crumbs, self._answer, views["unknown"], self._tabs, self._findings]
         opened.listen(self._refresh)
         self._refresh()
 
@@ -154,6 +160,7 @@ class Workbench(w.VBox):  # type: ignore[misc]
             old, self._crumbs.children = self._crumbs.children, self._breadcrumbs(self.investigation)
             for crumb in old:
                 crumb.close()
+            _say(self._answer, "")
             self._findings.show()
             self._draw()
 
@@ -211,19 +218,22 @@ class Workbench(w.VBox):  # type: ignore[misc]
             self._tell(partial(self.investigation.look, start_ns, end_ns))
 
     def _tell(self, act: Callable[[], Any]) -> None:
-        """Do it; what goes wrong is said above everything."""
+        """Do it; what goes wrong is said below the boxes in which a window is typed."""
+        said = ""
         try:
             act()
-            self._say("")
         except SantaError as exc:
-            self._say(str(exc))
-
-    def _say(self, text: str) -> None:
-        self._notice.draw(sentence(text))
-        self._notice.layout.display = "" if text else "none"
+            said = str(exc)
+        _say(self._answer, said)
 
     def __repr__(self) -> str:
         return f"<Workbench on {self.investigation!r}>" if self.investigation else f"<Workbench on {self.folder}>"
+
+
+def _say(place: Pane, text: str) -> None:
+    """Show the sentence there; without one, it takes no room."""
+    place.draw(sentence(text))
+    place.layout.display = "" if text else "none"
 
 
 def _replayed(path: Path) -> Result:

@@ -6,9 +6,7 @@ In: an Investigation. Out: ipywidgets. Never: markup out of a note.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import ipywidgets as w
 
@@ -23,23 +21,16 @@ from .pane import Pane
 class FindingsBox(w.VBox):  # type: ignore[misc]
     """What was found so far, a box for the next, and the button that makes a postmortem of it."""
 
-    def __init__(self, opened: Investigation, tell: Callable[[Callable[[], Any]], None]) -> None:
+    def __init__(self, opened: Investigation) -> None:
         self._opened = opened
         self._note = w.Textarea(placeholder="What do you see in this window?",
                                 layout={"width": "auto", "height": "64px"})
         self._author = w.Text(placeholder="Your name", layout={"width": "180px"})
         self._path = w.Text(f"{opened.recording.name}-postmortem.html", layout={"flex": "0 1 640px"})
         self._list, self._said = w.VBox(layout=WIDE), Pane(layout=WIDE)
-
-        def mark() -> None:
-            def act() -> None:
-                opened.mark(self._note.value, self._author.value)
-                self._note.value = ""
-            tell(act)
-
         head = heading("Findings", "A finding keeps your note with the window and the filters that you look at. "
                                    "It is flagged in the overview, and still there when you come back.")
-        buttons = w.HBox([self._author, button("Mark this view", mark, "Keep it with the note", style="primary")])
+        buttons = w.HBox([self._author, button("Mark this view", self._mark, "Keep it with the note", style="primary")])
         make = w.HBox([self._path, button("Make this a postmortem", self._make,
                                            "One HTML file with this window, these filters and notes", style="success")])
         super().__init__([head, self._list, self._note, buttons, make, self._said], layout=WIDE)
@@ -57,6 +48,15 @@ class FindingsBox(w.VBox):  # type: ignore[misc]
         old, self._list.children = self._list.children, rows
         for row in old:
             row.close()
+
+    def _mark(self) -> None:
+        try:
+            self._opened.mark(self._note.value, self._author.value)
+        except SantaError as exc:
+            self._said.draw(sentence(str(exc)))
+        else:
+            self._note.value = ""
+            self._said.draw(sentence(""))
 
     def _make(self) -> None:
         """In a thread of its own: it takes seconds, and needs an event loop that does not run yet."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from ..display.words import Col, Table
 from ..errors import SantaError
 from ..recording import open as open_recording
-from ..shipped import shipped
 from ..units import format_bytes, format_duration, format_utc
 
 if TYPE_CHECKING:
@@ -37,10 +36,10 @@ class Entry:
     problem: str = ""
 
 
-def find_folder(folder: str | Path) -> Path:
-    """Where the recordings are: this folder; else one of that name beside the notebooks' folder; else the bundled."""
+def find_folder(folder: str | Path) -> Path | None:
+    """Where the recordings are: this folder; else one of that name beside the notebooks' folder; else None."""
     given = Path(folder)
-    return next((f for f in (given, Path("..") / given) if f.is_dir()), shipped("recordings"))
+    return next((f for f in (given, Path("..") / given) if f.is_dir()), None)
 
 
 def entries(folder: Path) -> list[Entry]:

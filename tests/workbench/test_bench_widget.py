@@ -17,7 +17,7 @@ from synthetic import HOSTILE, START, S, nothing_happened
 from santabpf.probes import all_probes
 from santabpf.workbench import Filter, Investigation, Workbench
 from santabpf.workbench.judged import Judged
-from santabpf.workbench.library import entries, find_folder
+from santabpf.workbench.library import entries
 from santabpf.workbench.pane import Pane
 
 
@@ -53,6 +53,10 @@ def said(bench: Workbench) -> str:
     return str(bench._notice.drawing)
 
 
+def answered(bench: Workbench) -> str:
+    return str(bench._answer.drawing)
+
+
 def click(widget: Any, **what: Any) -> None:
     widget.clicked = {**what, "count": widget.clicked.get("count", 0) + 1}
 
@@ -63,7 +67,6 @@ def test_recordings_that_cannot_be_opened_are_listed_with_the_reason(folder: Pat
     assert found["friday"].span_ns == 30 * S
     assert "recording.json" in found["broken"].problem
     assert "99" in found["newer"].problem
-    assert find_folder(folder / "nowhere").name == "recordings"
 
 
 def test_a_click_on_a_row_filters_and_a_chip_takes_it_off(bench: Workbench) -> None:
@@ -85,16 +88,25 @@ def test_a_range_that_is_dragged_is_looked_at_and_one_outside_is_said(bench: Wor
     chart.selected = [START / 1e6 + 5000.0, START / 1e6 + 9000.0]
     assert bench.investigation.window.span_ns == 4 * S
     chart.selected = [START / 1e6 + 50_000.0, START / 1e6 + 90_000.0]
-    assert "outside the recording" in said(bench)
+    assert "outside the recording" in answered(bench)
     assert bench.investigation.window.span_ns == 4 * S
 
 
 def test_moments_are_typed(bench: Workbench) -> None:
     bench._crumbs.children[2].value = "12:00:10"
     assert bench.investigation.window.start_ns == START + 10 * S
-    assert said(bench) == '<div class="santa"></div>'
+    assert answered(bench) == '<div class="santa"></div>'
     bench._crumbs.children[2].value = "soon"
-    assert "is no moment" in said(bench)
+    assert "is no moment" in answered(bench)
+    assert bench._answer.layout.display == ""
+    bench.investigation.whole()
+    assert bench._answer.layout.display == "none"
+
+
+def test_a_finding_without_a_note_is_answered_where_it_is_marked(bench: Workbench) -> None:
+    bench._findings._mark()
+    assert "needs a note" in bench._findings._said.drawing
+    assert bench.investigation.findings == ()
 
 
 def test_a_frame_that_is_clicked_filters_and_one_that_stands_for_many_does_not(bench: Workbench) -> None:
@@ -118,7 +130,16 @@ def test_a_recording_is_chosen_from_the_table(bench: Workbench, folder: Path) ->
 
 def test_nothing_to_begin_with_is_a_table_and_a_name_that_is_none_a_sentence(folder: Path) -> None:
     assert Workbench(None, folder).investigation is None
-    assert "there is no such recording" in said(Workbench("fridai", folder))
+    mistyped = said(Workbench("frotz", folder))
+    assert "there is no such recording" in mistyped
+    assert len(mistyped) < 400
+
+
+def test_a_folder_that_is_not_there_is_said(folder: Path) -> None:
+    assert Workbench(None, folder)._library.titles[0] == f"Recordings in {folder.name}/: 3"
+    bench = Workbench(None, folder / "nowhere")
+    assert bench.folder.name == "recordings"
+    assert f"There is no folder {folder / 'nowhere'}; these recordings come with SantaBPF" in bench._library.titles[0]
 
 
 @pytest.mark.parametrize("probes", [(), tuple(all_probes())], ids=["no table", "every table"])
@@ -139,7 +160,7 @@ def test_an_empty_recording_is_a_sentence_wherever_one_clicks(
             assert "<p" in shown.drawing or "santa-badge" in shown.drawing, name
             assert "mistake in SantaBPF" not in shown.drawing, name
     bench._crumbs.children[2].value = "12:00:10"
-    assert "empty covers no time" in said(bench)
+    assert "empty covers no time" in answered(bench)
     player = bench._place.children[1]
     player.selected_index = 0
     assert "nothing to " in player.children[0].children[0].message

@@ -105,6 +105,21 @@ def test_everything_follows_a_window_that_is_dragged(book: Book, busy: Path) -> 
     assert overview.locator(".js-plotly-plot").count() == 1
 
 
+def test_a_mistyped_time_is_answered_below_its_box(book: Book) -> None:
+    box = book.page.locator("input[type=text]:visible").first
+    right = box.input_value()
+    box.fill("soon")
+    box.press("Enter")
+    answer = book.page.get_by_text("'soon' is no moment")
+    answer.wait_for()
+    below = answer.bounding_box()["y"] - box.bounding_box()["y"]
+    assert 0 < below < 80
+    book.screenshot("mistyped")
+    box.fill(right)
+    box.press("Enter")
+    answer.wait_for(state="hidden")
+
+
 def test_the_same_window_can_be_dragged_again_after_a_step_back(book: Book, busy: Path) -> None:
     chosen, page = looked_at(busy)["window"], book.page
     page.get_by_role("button", name="← Step back").click()
