@@ -87,6 +87,14 @@ class Workbench(w.VBox):  # type: ignore[misc]
             self._build(opened)
         threading.Thread(target=self._judge, args=(opened,), daemon=True).start()
 
+    def end(self) -> None:
+        """Close it, and what answers its queries; what people did is kept."""
+        with self._lock:
+            opened, self.investigation = self.investigation, None
+        if opened is not None:
+            opened.close()
+        self.close()
+
     def _path(self, recording: str | Path) -> str | Path:
         named = self.folder / recording
         return named if not Path(recording).exists() and named.is_dir() else recording

@@ -32,6 +32,8 @@ from .scenario_picker import ScenarioPicker
 #: How often it shows something new; s.
 UPDATE_S = 0.5
 MOST_PANELS = 4
+_INTO = "Investigate", "arrow-right", "Look into the recording"
+_BACK = "Back to how it ran", "arrow-left", "Close what you look into; what you marked there is kept"
 _SO_FAR = {"fired": "fired", "quiet": "quiet so far", "cannot_tell": "cannot tell yet"}
 _FINAL = {"fired": "fired", "quiet": "quiet", "cannot_tell": "cannot tell"}
 
@@ -84,7 +86,7 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
         self._name = widgets.Text(description="Keep as", placeholder="its name", layout={"width": "340px"})
         self._keep = _button("Keep", "save", "Keep the recording", self.keep, "success")
         self._discard = _button("Throw away", "trash", "Delete the recording for good", self.discard)
-        self._go_on = _button("Investigate", "arrow-right", "Look into the recording", self._show, "primary")
+        self._go_on = _button("", "", "", self._go, "primary")
         self._after = widgets.HBox([self._name, self._keep, self._discard, self._go_on])
         self._running = widgets.VBox([self._numbers, self._lights, self._chart, self._lines, self._verdicts])
         self._below = widgets.VBox()
@@ -102,7 +104,7 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
 
     def start(self) -> None:
         """Record the node as it is set."""
-        self._below.children = ()
+        self._leave()
         self._asked(self.session.start)
 
     def stop(self) -> None:
@@ -116,7 +118,7 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
 
     def discard(self) -> None:
         """Throw the recording away."""
-        self._below.children = ()
+        self._leave()
         self._asked(self.session.discard)
 
     def wait(self) -> Words:
@@ -138,10 +140,22 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
 
         if self.session.recording is None:
             return Words(Note("There is no recording yet. Press Start, and run this cell again when it is over."))
-        return investigate(self.session.recording.path)
+        path = self.session.recording.path
+        return investigate(path, path.parent)
 
-    def _show(self) -> None:
-        self._below.children = (self.investigate(),)
+    def _go(self) -> None:
+        """Look into the recording, in place of how it ran, so that it is seen; or back to that."""
+        if self._below.children:
+            self._leave()
+        else:
+            self._below.children = (self.investigate(),)
+        self.refresh()
+
+    def _leave(self) -> None:
+        """Back to how it ran."""
+        left, self._below.children = self._below.children, ()
+        for bench in left:
+            bench.end()
 
     def _asked(self, do: Callable[[], Any]) -> None:
         """Do what was asked for, with what is written in the fields; what is wrong with it is shown."""
@@ -192,7 +206,9 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
         self._after.layout.display = "flex" if has_ended else "none"
         self._show_check()
         was_started = glance.elapsed_s > 0
-        self._running.layout.display = "flex" if was_started else "none"
+        is_inside = bool(self._below.children)
+        self._running.layout.display = "flex" if was_started and not is_inside else "none"
+        self._go_on.description, self._go_on.icon, self._go_on.tooltip = _BACK if is_inside else _INTO
         if was_started:
             self._numbers.draw(Words(Tiles(_tiles(glance))))
             self._lights.draw(Board(glance.lights, None))

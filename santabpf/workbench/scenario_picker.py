@@ -33,6 +33,7 @@ class ScenarioPicker(w.VBox):  # type: ignore[misc]
         self._said.add_class("santa-said")
         grid = w.GridBox(list(self._boxes.values()), layout={
             "width": "auto", "grid_template_columns": "repeat(auto-fill, minmax(270px, 1fr))"})
+        grid.add_class("santa-picker")
         super().__init__([grid, w.HBox([self._none, self._said], layout={"align_items": "center"})], layout=WIDE)
         for box in self._boxes.values():
             box.observe(lambda _: self._tell(), "value")

@@ -115,6 +115,25 @@ def test_a_live_panel_says_what_is_wrong_with_what_was_asked_for(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_live_panel_investigates_in_place_of_how_it_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    session, meter = LiveSession("local", ["short_lived_jobs"], out=tmp_path / "x"), Meter([("short_lived_jobs", "S")])
+    session.recording, session._meter = sb.open(busy_node.record(tmp_path / "r")), meter
+    panel = LivePanel(session)
+    assert panel._go_on.description == "Investigate"
+    button = panel._go_on
+    assert panel._running.layout.display == "flex"
+    button.click()
+    (bench,) = panel._below.children
+    assert bench.investigation.recording.path == tmp_path / "r"
+    assert bench._library.titles == (f"Recordings in {tmp_path.name}/: 1",)
+    assert (panel._running.layout.display, button.description) == ("none", "Back to how it ran")
+    button.click()
+    assert panel._below.children == ()
+    assert (bench.investigation, bench.comm) == (None, None)
+    assert (panel._running.layout.display, button.description) == ("flex", "Investigate")
+
+
 def test_scenarios_are_ticked_and_none_means_all() -> None:
     picker = ScenarioPicker(["cpu_usage"])
     assert picker.value == ("cpu_usage",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from in_lab import Book, Lab
+from in_lab import VIEW, Book, Lab
 from own_sshd import Sshd
 
 import santabpf as sb
@@ -40,6 +40,12 @@ def test_this_machine_is_checked_recorded_and_investigated(lab: Lab) -> None:
     folder = lab.root / "live-here"
     with lab.notebook("live.ipynb", scenarios=SCENARIOS, recordings=str(folder)) as book:
         book.run_all()
+        cut = "parts => parts.filter((part) => part.scrollWidth > part.clientWidth).map((part) => part.innerText)"
+        for width in (VIEW["width"], 900):
+            book.page.set_viewport_size({**VIEW, "width": width})
+            assert book.page.locator(".santa-picker label, .santa-picker span").evaluate_all(cut) == []
+        book.screenshot("live-picker")
+        book.page.set_viewport_size(VIEW)
         press(book, "Check")
         told(book, "local can be recorded.")
         press(book, "Start")
@@ -53,7 +59,14 @@ def test_this_machine_is_checked_recorded_and_investigated(lab: Lab) -> None:
         press(book, "Keep")
         told(book, f"Kept in {folder / 'monday'}.")
         press(book, "Investigate")
-        book.page.get_by_text("Overview", exact=True).wait_for(timeout=30_000)
+        overview = book.page.get_by_text("Overview", exact=True)
+        overview.wait_for(timeout=30_000)
+        below = overview.bounding_box()["y"] - book.page.get_by_placeholder("its name").bounding_box()["y"]
+        assert 0 < below < 300  # it stands in place of how it ran
+        book.screenshot("live-investigated")
+        press(book, "Back to how it ran")
+        overview.wait_for(state="detached")
+        book.page.locator(".santa-tile").first.wait_for()
         assert (book.requests, book.complaints) == ([], [])
     assert sb.open(folder / "monday").state == "complete"
 
