@@ -143,6 +143,7 @@ class Schema:
     table: str
     description: str
     columns: tuple[Column, ...]
+    title: str = ""  # what its rows are, in a few words that everybody knows
 
     @property
     def names(self) -> list[str]:

@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "schedule": {"errors", "places", "units", "whole"},
     "verify": {"errors", "recording", "replay", "report", "scenarios", "verdict"},
     "sweep": {"charts", "display", "errors", "recording", "replay", "report", "scenarios", "units"},
-    "compare": {"charts", "display", "errors", "probes", "recording", "replay", "report", "units"},
+    "compare": {"charts", "display", "errors", "probes", "recording", "replay", "report", "schema", "units"},
     "catalogue": {"display", "errors", "places", "probes", "scenarios", "schema", "tables"},
     "bench": {
         "charts", "decode", "display", "elf", "errors", "launch", "machine", "probes", "record", "recording", "replay",

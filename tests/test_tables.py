@@ -7,6 +7,7 @@ import re
 import pyarrow as pa
 import pytest
 
+from santabpf.compare.measures import Plan, plans
 from santabpf.errors import BadUsage
 from santabpf.probes import all_probes, table_probe
 from santabpf.recording.manifest import TYPES, declare, type_name
@@ -47,6 +48,17 @@ def test_every_table_starts_with_ts_ns_and_every_column_says_what_it_is(schema: 
             if column.name.endswith(suffix):
                 assert column.metadata[b"unit"] == unit.encode(), column.name
     assert schema.arrow.metadata[b"table"].decode() == schema.table
+
+
+@pytest.mark.parametrize("plan", plans(list(TABLES)).values(), ids=lambda plan: plan.table)
+def test_what_is_measured_is_told_in_words_for_people(plan: Plan) -> None:
+    title = TABLES[plan.table].title
+    assert 2 < len(title) < 60
+    for measure in (*plan.sums, *plan.quantiles):
+        assert measure.words.startswith(f"{title}, "), measure.name
+        assert "from this long" not in measure.words
+        assert len(measure.words) > len(title) + 6
+    assert len({m.words for m in (*plan.sums, *plan.quantiles)}) == len(plan.sums) + len(plan.quantiles)
 
 
 @pytest.mark.parametrize("schema", TABLES.values(), ids=TABLES)

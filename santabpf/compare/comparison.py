@@ -17,7 +17,7 @@ from ..replay.stacks import WEIGHTS
 from ..units import format_count
 from .changes import Change
 from .flames import flame
-from .measures import telling
+from .measures import shown_dimension, telling
 from .windows import Window
 
 if TYPE_CHECKING:
@@ -87,21 +87,19 @@ class Comparison:
 
     @property
     def headline(self) -> str:
-        """What came out, in one or two sentences."""
+        """What came out, in one or two sentences, for who knows no table."""
         count, all_ = len(self.beyond), len(self.changes)
         if not all_:
             return "Nothing was counted in either window, so there is nothing to compare."
         measured = "differ among themselves" if self.quiet else "can differ by chance"
-        said = (
-            f"{format_count(count)} of {format_count(all_)} statistics changed by more than quiet moments {measured}."
-        )
+        said = f"{format_count(count)} of {format_count(all_)} numbers changed by more than quiet moments {measured}."
         if not count:
-            return f"{said} The two moments are alike, as far as was recorded."
+            return f"The two moments are alike, as far as was recorded: {said}"
         top = self.beyond[0]
-        where = f" of {top.dimension} {top.label}" if top.dimension else ""
+        good, incident = (top.measure.shown(value, " a second") for value in (top.good, top.incident))
         return (
-            f"{said} Most of all: {top.table}, {top.measure.name}{where}: {top.measure.shown(top.good)} in the good "
-            f"moment, {top.measure.shown(top.incident)} in the incident."
+            f"What changed most: {_subject(top)}; {good} in the good moment, {incident} in the incident "
+            f"({_source(top)}). In all, {said}"
         )
 
     @cached_property
@@ -128,11 +126,11 @@ class Comparison:
 
     def _table(self, changes: Iterable[Change], caption: str, most: int, empty: str) -> Table:
         shown = _distinct(changes)
-        columns = [Col("table", "code"), Col("what", "code"), Col("of", "code"),
+        columns = [Col("what", "told"), Col("of", "code"),
                    *(Col(title, "number") for title in ("good", "incident", "change")),
-                   Col("in times its noise", "bar"), Col("in quiet moments", "number")]  # fmt: skip
+                   Col("in times its noise", "bar"), Col("when quiet", "number")]  # fmt: skip
         rows = [
-            [c.table, c.measure.name, c.label and f"{c.dimension} {c.label}" + (f" (+{more})" if more else ""),
+            [(c.measure.words, _source(c)), _label(c) and _label(c) + (f" (+{more})" if more else ""),
              c.measure.shown(c.good), c.measure.shown(c.incident), times(c) + (" ?" if c.doubt else ""),
              (f"{c.score:+.1f}".replace("-", "−"), abs(c.score) / 20), "–" if c.quiet is None else f"{c.quiet:.1f}"]
             for c, more in shown[:most]
@@ -186,10 +184,23 @@ def times(change: Change) -> str:
     return "" if words == "1" else f"{'×' if change.incident > change.good else '÷'}{words}"
 
 
+def _label(change: Change) -> str:
+    """'command nginx'; '' for the whole table."""
+    return f"{shown_dimension(change.dimension)} {change.label}" if change.dimension else ""
+
+
+def _subject(change: Change) -> str:
+    return change.measure.words + (f", of {_label(change)}" if change.dimension else "")
+
+
+def _source(change: Change) -> str:
+    """Where it stands: 'runq_hist, p99 of wait_ns'."""
+    return f"{change.table}, {change.measure.name}"
+
+
 def _words(change: Change) -> str:
-    where = f" of {change.dimension} {change.label}" if change.dimension else ""
-    return (f"{change.table}: {change.measure.name}{where}, {change.measure.shown(change.good)} → "
-            f"{change.measure.shown(change.incident)}")  # fmt: skip
+    values = f"{change.measure.shown(change.good)} → {change.measure.shown(change.incident)}"
+    return f"{_subject(change)}, {values} ({_source(change)})"
 
 
 def _distinct(changes: Iterable[Change]) -> list[tuple[Change, int]]:

@@ -10,11 +10,13 @@ and p99 are taken too. Identities that mean nothing elsewhere (a pid, an inode) 
 from __future__ import annotations
 
 import errno
+import re
 import signal
 from dataclasses import dataclass
 from typing import Literal
 
 from ..probes import Table, all_probes
+from ..schema import Column
 from ..units import MS, format_bytes, format_duration
 
 Kind = Literal["count", "sum", "level", "p50", "p99"]
@@ -32,6 +34,8 @@ _REPEATS = ("detail", "argv_truncated", "counts_lookups", "tells_files", "to_pro
 #: The least that is worth an event of its own: amounts are noisy as if they came in grains of this size. A count
 #: comes one by one; of time a clock tick; of bytes 64 KiB.
 GRAINS = {"ns": 10 * MS, "bytes": 64 << 10}
+#: What explains a description to who knows the kernel's words.
+_ASIDE = re.compile(r" *\([^)]*\)")
 QUANTILES: dict[Kind, float] = {"p50": 0.5, "p99": 0.99}
 
 
@@ -43,10 +47,11 @@ class Measure:
     column: str  # '' where rows are counted
     unit: str
     weight: str = ""  # of a quantile out of a histogram: the column that says how many
+    words: str = ""  # for who knows neither the table nor the column: 'waits for a CPU, how long each was (p99)'
 
     @property
     def name(self) -> str:
-        """As people read it: 'p99 of wait_ns'."""
+        """Out of the column's name: 'p99 of wait_ns'."""
         if not self.column:
             return "rows" if self.kind == "count" else "rows at a time"
         kind = "mean" if self.kind == "level" else self.kind
@@ -57,8 +62,8 @@ class Measure:
         """Is it so much a second?"""
         return self.kind in ("count", "sum")
 
-    def shown(self, value: float | None) -> str:
-        """A value for people."""
+    def shown(self, value: float | None, a_second: str = "/s") -> str:
+        """A value for people; a_second: what stands behind a rate."""
         if value is None:
             return "–"
         if self.unit == "ns":
@@ -67,7 +72,7 @@ class Measure:
             words = format_bytes(value)
         else:
             words = f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}".replace(",", " ")
-        return words if value == 0 or not self.is_rate else f"{words}/s"
+        return words if value == 0 or not self.is_rate else words + a_second
 
 
 @dataclass(frozen=True)
@@ -106,20 +111,28 @@ def plan(table: Table) -> Plan:
         and not (table.only_changed and c.level)
     ]  # fmt: skip
     is_events = table.source == "ring"
-    sums = [Measure("level" if c.level else "sum", c.name, c.unit) for c in amounts if not (is_events and c.level)]
-    if is_events:
-        sums.insert(0, Measure("count", "", "count"))
-    elif table.snapshot:
-        sums.insert(0, Measure("level", "", "count"))
+    sums = [_measure(table, "level" if c.level else "sum", c) for c in amounts if not (is_events and c.level)]
+    if is_events or table.snapshot:
+        sums.insert(0, _measure(table, "count" if is_events else "level"))
     weight = next((c.name for c in amounts if c.unit == "count" and c.cumulative), "")
     spread = [(c, "") for c in amounts if is_events and c.unit == "ns"]
     spread += [(c, weight) for c in columns if c.kind == "log2" and weight]
-    quantiles = [Measure(kind, c.name, c.unit, w) for c, w in spread for kind in QUANTILES]
+    quantiles = [_measure(table, kind, c, w) for c, w in spread for kind in QUANTILES]
     return Plan(
         table.name, tuple((["comm"] if finds_comm else []) + dimensions),
         tuple(c.name for c in columns if c.kind == "bool" and c.name in dimensions), tuple(sums), tuple(quantiles),
         table.source != "proc" or not dimensions, is_events, finds_comm,
     )  # fmt: skip
+
+
+def _measure(table: Table, kind: Kind, column: Column | None = None, weight: str = "") -> Measure:
+    """With its words: the table's title, and what the column's description says before its first ; or :"""
+    title = table.schema.title or table.schema.description.removeprefix("One row is ").rstrip(".")
+    if column is None:
+        return Measure(kind, "", "count", words=f"{title}, how many{'' if kind == 'count' else ' at a time'}")
+    said = "how long each was" if column.kind == "log2" else re.split("[;:]", _ASIDE.sub("", column.description))[0]
+    made = {"level": " (mean)", "sum": " (sum)" if table.source == "ring" else ""}.get(kind, f" ({kind})")
+    return Measure(kind, column.name, column.unit, weight, f"{title}, {said}{made}")
 
 
 def is_numbered(dimension: str) -> bool:
@@ -132,6 +145,11 @@ def telling(dimension: str) -> int:
     if dimension in _TELLING:
         return _TELLING.index(dimension)
     return len(_TELLING) + (not dimension) + dimension.startswith(("was_", "is_", "cpu_", "uid"))
+
+
+def shown_dimension(dimension: str) -> str:
+    """A dimension's name for people: command, remote ip."""
+    return "parent" if dimension == "pcomm" else dimension.replace("comm", "command").replace("_", " ")
 
 
 def shown_label(dimension: str, label: str) -> str:

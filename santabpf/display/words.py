@@ -195,19 +195,23 @@ class Tiles:
 
 
 class Col(NamedTuple):
-    """How one column of a table is shown: text, number (right-aligned), code, or bar (a number with its share).
+    """How one column of a table is shown: text, number (right-aligned), code, bar (a number with its share), or told
+    (words, with the name of what they tell of).
 
     about: what it means, for who points at its title; '' for nothing.
     """
 
     title: str
-    kind: Literal["text", "number", "code", "bar"] = "text"
+    kind: Literal["text", "number", "code", "bar", "told"] = "text"
     about: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows and columns. A cell of a `bar` column is (text, share 0..1); an empty table shows its note instead."""
+    """Rows and columns; an empty table shows its note instead.
+
+    A cell of a `bar` column is (text, share 0..1), one of a `told` column (words, name).
+    """
 
     columns: Sequence[Col]
     rows: Sequence[Sequence[Any]]
@@ -221,7 +225,10 @@ class Table:
             label, share = cell
             width = max(0.0, min(1.0, float(share))) * 100
             return f'<td class="santa-num santa-bar" style="--share:{width:.1f}%">{html_text(label)}</td>'
-        if column.kind == "code":
+        if column.kind == "told":
+            words, name = cell
+            return f'<td class="santa-told">{html_text(words)}<div class="santa-hint">{html_text(name)}</div></td>'
+        if column.kind == "code" and cell != "":
             kind = "santa-code santa-short" if len(str(cell)) <= 24 else "santa-code"
             return f'<td class="{kind}"><code>{html_text(cell)}</code></td>'
         return f"<td{' class=santa-num' if column.kind == 'number' else ''}>{html_text(cell)}</td>"
@@ -245,11 +252,15 @@ class Table:
             f"<tbody>{body}</tbody></table></div>" + (Note(self.note).html() if self.note else "")
         )
 
-    def _plain(self) -> list[list[str]]:
-        return [
-            [visible(cell[0] if c.kind == "bar" else cell) for c, cell in zip(self.columns, row, strict=True)]
-            for row in self.rows
-        ]
+    def _plain(self, most: int | None = None) -> list[list[str]]:
+        """Each cell as text; most: characters of one, but that the name of what is told is not cut."""
+
+        def plain(kind: str, cell: Any) -> str:
+            text, name = (cell[0], f" ({visible(cell[1])})") if kind == "told" else (cell, "")
+            said = visible(text[0] if kind == "bar" else text)
+            return (shorten(said, most) if most else said) + name
+
+        return [[plain(c.kind, cell) for c, cell in zip(self.columns, row, strict=True)] for row in self.rows]
 
     def markdown(self) -> str:
         """See Block."""
@@ -267,7 +278,7 @@ class Table:
         if not self.rows:
             return visible(self.empty)
         table = [[visible(c.title) for c in self.columns]]
-        table += [[shorten(cell, 60) for cell in row] for row in self._plain()]
+        table += self._plain(60)
         widths = [max(len(row[i]) for row in table) for i in range(len(self.columns))]
         right = [c.kind in ("number", "bar") for c in self.columns]
         lines = [

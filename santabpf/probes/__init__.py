@@ -215,7 +215,7 @@ def _table(name: str, row: object, path: Path) -> Table:
     table = Table(
         name,
         source,
-        Schema(name, description, columns),
+        Schema(name, description, columns, fields.take("title", str, "")),
         fields.take("ring_bytes", int, 1 << 20) if source == "ring" else 0,
         fields.take("entries", int) if source == "map" else 0,
         tuple(fields.take("files", list, [])) if source == "proc" else (),

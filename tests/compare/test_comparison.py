@@ -68,6 +68,19 @@ def test_what_stopped_is_found_too(planted: Comparison) -> None:
     assert gone.score < -5
 
 
+def test_it_is_told_in_words_with_the_table_after_them(planted: Comparison) -> None:
+    first, *_ = planted.headline.split(" In all, ")
+    said = "What changed most: reads, writes and syncs of files, how much they read or wrote, of command "
+    assert first.startswith(said)
+    assert first.endswith("in the incident (file_io, data_bytes).")
+    shown = planted._repr_mimebundle_()
+    for text in (shown["text/plain"], shown["text/markdown"], shown["text/html"], str(planted.chart().spec)):
+        assert "programs started, how many" in text
+        assert "questions to name servers, how long it waited (p50)" in text
+        assert "command cryptominer" in text
+        assert "dns, p50 of waited" in text.replace("\\", "")
+
+
 def test_longer_waits_are_found_where_their_number_is_the_same(planted: Comparison) -> None:
     assert of(planted, COMMANDS[2], "p50 of waited_ns").table == "dns"
     assert of(planted, COMMANDS[2], "waited_ns").score > 3

@@ -62,6 +62,20 @@ def test_an_empty_table_is_its_note_unless_people_fill_it_in() -> None:
     assert Table([Col("Action"), Col("Owner")], [], keep_empty=True).html().count("<tr") == 4
 
 
+def test_what_is_told_keeps_its_name_however_long_the_words_are() -> None:
+    told = Words(Table([Col("what", "told")], [[("wait " * 30, "runq, wait_ns")]]))
+    assert '<div class="santa-hint">runq, wait_ns</div>' in told.html()
+    assert str(told).splitlines()[1].endswith("… (runq, wait_ns)")
+    assert len(str(told).splitlines()[1]) < 80
+    assert "wait (runq, wait" in told.markdown().replace("wait  (", "wait (")
+
+
+def test_a_cell_without_code_has_no_box() -> None:
+    shown = Words(Table([Col("of", "code")], [[""], ["comm x"]])).html()
+    assert shown.count("<code>") == 1
+    assert "<td></td>" in shown
+
+
 def test_a_row_that_does_not_fit_its_columns_is_an_error() -> None:
     with pytest.raises(ValueError, match="argument"):
         Table([Col("a"), Col("b")], [["only one"]]).html()
