@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import places
+from .completion import looks_up
 from .display.words import Col, Table, Words
 from .errors import BadUsage
 from .probes import SETS, all_probes, broken_probes, expand, get_probe
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _Thing = TypeVar("_Thing")
 
 
+@looks_up
 class Shelf(Generic[_Thing]):
     """What there is of one kind, by name: sb.probes["runq"], sb.probes.runq, or sb.probes() for all as a table."""
 

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "machine": {"units"},
     "elf": {"wire"},
     "schema": {"errors"},
+    "completion": set(),
     "cards": {"display", "probes", "recording", "replay", "scenarios", "tables", "units", "verdict"},
     "probes": {"cards", "errors", "places", "schema", "units"},
     "tables": {"errors", "places", "probes", "schema"},
@@ -38,7 +39,7 @@ MAY_IMPORT = {
         "decode", "errors", "launch", "probes", "recording", "scenarios", "symbols", "tables", "transport", "units",
     },
     # the door
-    "recording": {"cards", "errors", "probes", "replay", "schema", "shipped", "tables", "units"},
+    "recording": {"cards", "completion", "errors", "probes", "replay", "schema", "shipped", "tables", "units"},
     # right wing: needs nothing but a folder
     "scenarios": {"cards", "errors", "places", "probes", "schema", "tables", "units"},
     "replay": {"cards", "errors", "probes", "recording", "scenarios", "schema", "tables", "units", "verdict"},
@@ -64,7 +65,7 @@ MAY_IMPORT = {
     "verify": {"errors", "recording", "replay", "report", "scenarios", "verdict"},
     "sweep": {"charts", "display", "errors", "recording", "replay", "report", "scenarios", "units"},
     "compare": {"charts", "display", "errors", "probes", "recording", "replay", "report", "schema", "units"},
-    "catalogue": {"display", "errors", "places", "probes", "scenarios", "schema", "tables"},
+    "catalogue": {"completion", "display", "errors", "places", "probes", "scenarios", "schema", "tables"},
     "bench": {
         "charts", "decode", "display", "elf", "errors", "launch", "machine", "probes", "record", "recording", "replay",
         "report", "scenarios", "tables", "transport", "units", "wire", "workbench",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import cards
+from ..completion import looks_up
 from ..errors import BadUsage, MissingTable, RecordingError, nearest
 from ..probes import table_probe
 from ..shipped import shipped
@@ -46,6 +47,7 @@ def open(path: str | Path) -> Recording:
     return Recording(folder)
 
 
+@looks_up
 class Recording:
     """What was recorded on one or more nodes. rec["exec"], or rec.exec, is a table; rec.sql() asks all of them."""
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,65 @@ def offered(request: pytest.FixtureRequest) -> Any:
         return {each.strip("'\"]").rpartition(".")[2] for each in found}
 
     return complete
+
+
+OPENED = f"import santabpf as sb; rec = sb.open({str(ROOT / 'recordings' / 'short_lived_jobs')!r})"
+TERMINAL = """
+import json
+from IPython.terminal.ptutils import IPythonPTCompleter
+from prompt_toolkit.document import Document
+shell = get_ipython()
+asked = {asked!r}
+complete = IPythonPTCompleter(shell=shell).get_completions
+print(json.dumps([[each.text for each in complete(Document(text), None)] for text in asked]))
+"""
+#: What is typed -> what must be offered, and what must not.
+TYPED = {
+    'rec["exec"]["': ({"comm", "argv", "node"}, {"%%!"}),
+    'rec["exec"]["co': ({"comm", "container_id"}, {"argv"}),
+    'rec["exec"].c': ({"comm", "container_id"}, {"argv"}),
+    'rec["exec"].': ({"comm", "df", "schema"}, set()),
+    "rec['exec'].sche": ({"schema"}, {"comm"}),
+    'sb.scenarios["slow_dns"].al': ({"alarms"}, {"title"}),
+    'sb.probes["runq"].': ({"tables", "summary"}, set()),
+    "sb.probes.runq.t": ({"tables"}, {"summary"}),
+}
+
+
+def in_a_kernel() -> list[list[str]]:
+    """As JupyterLab asks."""
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel(cwd=str(ROOT))
+    try:
+        client.execute_interactive(OPENED, timeout=60)
+        return [client.complete(text, len(text), reply=True, timeout=60)["content"]["matches"] for text in TYPED]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def in_a_terminal(*options: str) -> list[list[str]]:
+    code = OPENED + TERMINAL.format(asked=list(TYPED))
+    command = [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", *options, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    found: list[list[str]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("shell", [
+    in_a_kernel, in_a_terminal, partial(in_a_terminal, "--Completer.use_jedi=False"),
+], ids=["kernel", "terminal", "terminal without jedi"])  # fmt: skip
+def test_what_stands_behind_an_item_is_offered_too(shell: Any) -> None:
+    for (text, (there, absent)), found in zip(TYPED.items(), shell(), strict=True):
+        names = {each.strip(".'\"]") for each in found}
+        assert there <= names, text
+        assert not absent & names, text
+
+
+def test_ipython_is_not_imported_for_it() -> None:
+    code = f"import sys; {OPENED}; sb.probes; sys.exit('IPython' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
 
 
 @pytest.fixture(scope="module")
