@@ -119,6 +119,11 @@ class Marks:
         self._words.append({"xref": f"{_axis('x', row)} domain", "yref": f"{_axis('y', row)} domain", "x": 1.003,
                             "y": 1, "showarrow": False, "xanchor": "left", "yanchor": "top", "yshift": yshift, **label})
 
+    def along(self, row: int, at: str, text: str) -> None:
+        """Words upwards in a row, at one time."""
+        self._words.append({"xref": _axis("x", row), "yref": f"{_axis('y', row)} domain", "x": at, "y": 0.5,
+                            "showarrow": False, "textangle": -90, "font": {"size": 10, "color": MUTED}, "text": text})
+
     def word(self, row: int, **annotation: Any) -> None:
         """An annotation at a place in a row."""
         self._words.append({"xref": _axis("x", row), "yref": _axis("y", row), "showarrow": False, **annotation})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..display.escape import plotly_text, shorten
-from ..units import MINUTE, MS, SECOND, US
+from ..units import HOUR, MINUTE, MS, SECOND, US, format_duration
 from .look import (
     INK,
     MUTED,
@@ -37,6 +38,11 @@ MOST_SERIES = 6
 _LEAST_RATIO = 0.05
 #: Heights in pixels: of a panel with an alarm, of one beside it, and of the space between two.
 _ALARMED, _BESIDE, _BETWEEN = 150, 84, 52
+#: The axis is broken where nothing was recorded for longer than this share of all that was; and what is left of such a
+#: gap on either side, as a share of it too, so that its length can be written there.
+_LONG, _LEFT = 0.5, 0.03
+#: Seconds from one label of a broken axis to the next, and how many labels there may be.
+_TICKS, _MOST_TICKS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600), 8
 #: Pixels from one label of a threshold to the next, at least.
 _LABEL = 13
 #: What an alarm looks at, in words that go on with a stretch of time.
@@ -104,10 +110,14 @@ class Panel(NamedTuple):
 
 
 class Info(NamedTuple):
-    """All panels, one below the other over one time axis; a note where there are none, or some were left out."""
+    """All panels, one below the other over one time axis; a note where there are none, or some were left out.
+
+    stretches: from when to when (ns) was recorded, if that is known; between two of them the axis breaks.
+    """
 
     panels: tuple[Panel, ...]
     note: str
+    stretches: tuple[tuple[int, int], ...] = ()
 
 
 def info(
@@ -119,6 +129,7 @@ def info(
     thresholds: Sequence[Threshold] = (),
     alarm_signals: Mapping[Key, str] | None = None,
     left_out: Collection[Key] = (),
+    recorded: Sequence[tuple[int, int]] = (),
 ) -> Info:
     """What the picture of signals over time says.
 
@@ -126,8 +137,8 @@ def info(
     node, label, state (warn or crit), from_ns, to_ns. units and about (a sentence) by scenario and signal;
     alarm_signals: scenario and alarm -> the signal it looks at (an alarm that is not there shades all panels). A panel
     is one signal of one scenario: two scenarios may use the same name. It keeps the six labels that peak highest;
-    signals in left_out get no panel. Values are drawn in the largest unit that fits their peak. Empty tables: no
-    panels and a note.
+    signals in left_out get no panel. recorded: the windows of several recordings; those that are far apart become
+    stretches. Values are drawn in the largest unit that fits their peak. Empty tables: no panels and a note.
     """
     table, raised = arrow(signals), arrow(alarms)
     names = list(zip(texts(table, "scenario"), texts(table, "signal"), strict=True))
@@ -162,7 +173,7 @@ def info(
             tuple(span for of, span in spans if of in (("", ""), key)),
         ))
     panels.sort(key=lambda panel: (not panel.spans, not panel.thresholds))
-    return Info(tuple(panels), "")
+    return Info(tuple(panels), "", _stretches(recorded))
 
 
 def foremost(info: Info, most: int) -> Info:
@@ -181,7 +192,19 @@ def foremost(info: Info, most: int) -> Info:
     left = ranked[most:]
     more = "1 more signal that came" if len(left) == 1 else f"{len(left)} more signals that came"
     kept = sorted((panel for panel in info.panels if panel not in left), key=place)
-    return Info(tuple(kept), f"Not shown: {more} less near to an alarm.")
+    return info._replace(panels=tuple(kept), note=f"Not shown: {more} less near to an alarm.")
+
+
+def _stretches(recorded: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """The windows, those together that are not apart by a long gap."""
+    long = _LONG * sum(end - start for start, end in recorded)
+    out: list[tuple[int, int]] = []
+    for start, end in sorted(recorded):
+        if out and start - out[-1][1] <= long:
+            start, last = out.pop()
+            end = max(end, last)
+        out.append((start, end))
+    return tuple(out)
 
 
 def _peak(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
@@ -226,6 +249,7 @@ def figure(info: Info) -> go.Figure:
     for row, panel in enumerate(info.panels, start=1):
         drawing.layout.annotations[row - 1].hovertext = hover(panel)
         draw_panel(drawing, marks, panel, row, last, heights[row - 1])
+    _break_axis(drawing, marks, info.stretches, heights)
     marks.put(drawing)
     dressed(drawing, height=inside + 36 + 44, note=info.note)
     drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 36, "l": 64, "r": 96})
@@ -233,6 +257,31 @@ def figure(info: Info) -> go.Figure:
     drawing.update_xaxes(title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4}, row=count, col=1)
     drawing.update_yaxes(nticks=4)
     return drawing
+
+
+def _break_axis(
+    drawing: go.Figure, marks: Marks, stretches: Sequence[tuple[int, int]], heights: Sequence[int]
+) -> None:
+    """Take most of the gaps between the stretches out of the axis; what is left is grey, and says how long it was."""
+    if len(stretches) < 2:
+        return
+    known = sum(end - start for start, end in stretches)
+    left = int(_LEFT * known)
+    step = next((s for s in _TICKS if s * SECOND * _MOST_TICKS >= known), _TICKS[-1]) * SECOND
+    gaps = [(before[1], after[0]) for before, after in pairwise(stretches)]
+    ticks: list[int] = []  # of its own, plotly labels one stretch only
+    for start, end in stretches:  # not at its very edges: there the next stretch's are near
+        inside = range(-(-(start + left) // step) * step, end - left, step)
+        ticks += inside or [(start + end) // 2 // SECOND * SECOND]
+    drawing.update_xaxes(rangebreaks=[{"bounds": times([start + left, end - left])} for start, end in gaps],
+                         range=times([stretches[0][0], stretches[-1][1]]), tickvals=times(ticks))
+    for start, end in gaps:
+        begin, middle, stop = times([start, start + left, end])
+        length = end - start
+        told = f"{length // MINUTE} min" if 10 * MINUTE <= length < HOUR else format_duration(length)
+        for row, height in enumerate(heights, start=1):
+            marks.band(row, begin, stop, MUTED, 0.16)
+            marks.along(row, middle, f"{told} not recorded" if height >= _ALARMED else told)
 
 
 def title(panel: Panel) -> str:

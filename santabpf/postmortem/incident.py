@@ -103,7 +103,9 @@ def aligned_signals(incident: Incident) -> Figure:
                        _moved(over, ("onset_ns", "from_ns", "to_ns"), incident.name(rec), clocks)))
     told = about_signals({v.scenario for _, result, _ in incident.parts for v in result.verdicts})
     info = signal_chart.foremost(
-        signal_chart.info(pd.concat([s for s, _ in frames]), pd.concat([a for _, a in frames]), **told), MOST_SIGNALS)
+        signal_chart.info(pd.concat([s for s, _ in frames]), pd.concat([a for _, a in frames]), **told,
+                          recorded=[(rec.window[0] - clock.offset_ns, rec.window[1] - clock.offset_ns)
+                                    for rec, _, clocks in incident.parts for clock in clocks.values()]), MOST_SIGNALS)
     return Figure(signal_chart.figure(info), f"signals of all recordings over time, {len(info.panels)} panels")
 
 

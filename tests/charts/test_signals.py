@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pyarrow as pa
 from synthetic import HOSTILE, START, S, tables
 
@@ -109,6 +110,36 @@ def test_signals_of_one_name_of_two_scenarios_are_two_panels_with_their_own_unit
     assert (loops.unit, loops.series[0].values, loops.thresholds, loops.spans) == ("s", [3.0], (), ())
     assert (memory.unit, memory.series[0].values, len(memory.thresholds), len(memory.spans)) == ("%", [0.5], 1, 1)
     assert [signals.title(panel) for panel in (loops, memory)] == ["<b>held</b> (s) of loops", "<b>held</b> of memory"]
+
+
+def recorded(*starts: int) -> signals.Info:
+    """A signal of two seconds in the first of recordings of ten seconds each."""
+    rows = pa.table({"scenario": ["x"] * 2, "signal": ["idle"] * 2, "second": [START, START + S], "node": ["a"] * 2,
+                     "label": [""] * 2, "value": [1.0, 2.0]})
+    windows = [(START + at * S, START + (at + 10) * S) for at in starts]
+    return signals.info(rows, tables(jobs=0)["alarms"].slice(0, 0), recorded=windows)
+
+
+def test_the_axis_breaks_where_nothing_was_recorded_for_long_and_says_for_how_long() -> None:
+    info = recorded(2_555, 0, 10_000)
+    assert info.stretches == tuple((START + at * S, START + (at + 10) * S) for at in (0, 2_555, 10_000))
+    assert signals.foremost(info, 0).stretches == info.stretches
+    drawing = signals.figure(info)
+    bounds = [[np.datetime64(at, "ms").astype(int) * 10**6 - START for at in one.bounds]
+              for one in drawing.layout.xaxis.rangebreaks]
+    assert bounds == [[10.9 * S, 2_554.1 * S], [2_565.9 * S, 9_999.1 * S]]
+    words = [a.text for a in drawing.layout.annotations if a.textangle == -90]
+    assert words == ["42 min", "2 h 3 min"]
+    assert [shape.x1 for shape in drawing.layout.shapes] == ["2026-05-01T12:42:35.000", "2026-05-01T14:46:40.000"]
+    ticks = np.array(drawing.layout.xaxis.tickvals, dtype="datetime64[s]").astype(int) - START // S
+    assert list(ticks) == [5, 2_560, 10_005]
+
+
+def test_the_axis_stays_whole_where_recordings_meet_or_nearly_do() -> None:
+    for info in (recorded(), recorded(0), recorded(0, 10), recorded(0, 5), recorded(20, 0)):
+        assert len(info.stretches) <= 1
+        assert not signals.figure(info).layout.xaxis.rangebreaks
+    assert recorded(20, 0).stretches == ((START, START + 30 * S),)
 
 
 def drawn(limits: list[Threshold], peak: float) -> signals.go.Figure:

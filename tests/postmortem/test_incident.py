@@ -102,6 +102,14 @@ def test_two_of_the_same_name_are_told_apart_and_a_hole_between_two_is_said() ->
     assert same.name(same.parts[0][0]) == "recordings/accept_queue"
 
 
+def test_recordings_that_are_far_apart_are_drawn_beside_each_other() -> None:
+    room = Path(__file__).parents[2] / "recordings"
+    both = postmortem.Incident([room / "short_lived_jobs", room / "slow_dns"])
+    drawn = postmortem.aligned_signals(both).spec["layout"]
+    assert len(drawn["xaxis"]["rangebreaks"]) == 1
+    assert "42 min not recorded" in [words["text"] for words in drawn["annotations"]]
+
+
 @pytest.mark.parametrize("nothing", [[], "recordings/accept_queue"])
 def test_an_incident_needs_a_list_of_recordings(nothing: list[str] | str) -> None:
     with pytest.raises(BadUsage, match="as a list"):
