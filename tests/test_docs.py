@@ -60,5 +60,25 @@ def test_reports_are_scheduled_as_the_page_says(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def headings(path: Path) -> set[str]:
+    """The anchors of a page, as GitHub makes them: small letters, no punctuation, a hyphen for each space."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.S | re.M)
+    titles = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title) for title in re.findall(r"^#+ +(.+?) *$", text, re.M))
+    slugs = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+    return {slug + (f"-{slugs[:at].count(slug)}" if slug in slugs[:at] else "") for at, slug in enumerate(slugs)}
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))],
+                         ids=lambda path: path.stem)
+def test_links_lead_to_files_and_headings_that_are_there(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        name, _, anchor = target.partition("#")
+        page = path.parent / name if name else path
+        assert page.exists(), target
+        assert not anchor or anchor in headings(page), f"{target} is no heading of {page.name}"
+
+
 def test_the_reference_of_tables_is_what_the_yaml_says() -> None:
     assert page("tables.md") == reference(), "run: make docs"
