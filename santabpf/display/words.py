@@ -219,6 +219,7 @@ class Table:
     empty: str = "Nothing to show."
     keep_empty: bool = False  # draw the frame without rows too: a table to be filled in by people
     caption: str = ""
+    lit: int | None = None  # so many rows, the first ones, are what is looked for, and the others are dimmed
 
     def _cell(self, column: Col, cell: Any) -> str:
         if column.kind == "bar":
@@ -243,8 +244,9 @@ class Table:
             for c in self.columns
         )
         body = "".join(
-            "<tr>" + "".join(self._cell(c, cell) for c, cell in zip(self.columns, row, strict=True)) + "</tr>"
-            for row in self.rows
+            f"<tr{'' if self.lit is None or at < self.lit else ' class=santa-dim'}>"
+            + "".join(self._cell(c, cell) for c, cell in zip(self.columns, row, strict=True)) + "</tr>"
+            for at, row in enumerate(self.rows)
         ) or ("<tr class=santa-blank>" + "<td>&nbsp;</td>" * len(self.columns) + "</tr>") * 3
         caption = f"<caption>{html_text(self.caption)}</caption>" if self.caption else ""
         return (

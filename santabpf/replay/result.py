@@ -79,6 +79,11 @@ class Result:
         numbers = {"second": "int64", "value": "float64"}
         return frame.astype({column: numbers.get(column, "str") for column in SIGNAL_COLUMNS})
 
+    def alarms_of(self, verdict: Verdict) -> list[dict[str, Any]]:
+        """When the alarms of its scenario were on, on its node: rows of `alarms` as plain values, oldest first."""
+        rows = (dict(zip(ALARM_COLUMNS, row, strict=True)) for row in self.alarm_rows)
+        return [row for row in rows if (row["scenario"], row["node"]) == (verdict.scenario, verdict.node)]
+
     @property
     def exit_code(self) -> int:
         """0 all quiet, 3 a scenario fired, 4 one cannot tell."""

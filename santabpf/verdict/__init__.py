@@ -25,7 +25,7 @@ from .model import (
     Window,
     check_digest,
 )
-from .render import format_cell
+from .render import format_cell, is_moment
 
 __all__ = [
     "KEEP_ROWS",
@@ -45,4 +45,5 @@ __all__ = [
     "Window",
     "check_digest",
     "format_cell",
+    "is_moment",
 ]

@@ -26,6 +26,12 @@ _MOMENTS = ("end_ns", "first_ns", "last_ns", "from_ns", "to_ns")
 _LONGEST_NS = 10**18
 
 
+def is_moment(column: str, cell: Cell) -> bool:
+    """Whether a cell is a moment: nanoseconds, UTC."""
+    named = column in ("ts_ns", "second") or column.endswith("_second") or column in _MOMENTS
+    return isinstance(cell, int) and (named or (column.endswith("_ns") and abs(cell) >= _LONGEST_NS))
+
+
 def format_cell(column: str, cell: Cell) -> str:
     """One cell of evidence for people, by the unit in its column's name; controls spelt out."""
     if cell is None:
@@ -33,12 +39,9 @@ def format_cell(column: str, cell: Cell) -> str:
     if isinstance(cell, list):
         return " ".join(visible(shlex.quote(word)) for word in cell)
     if isinstance(cell, int):
-        is_length = column.endswith("_ns") and abs(cell) < _LONGEST_NS
-        if column in ("ts_ns", "second") or column.endswith("_second") or column in _MOMENTS:
+        if is_moment(column, cell):
             return format_utc(cell)
-        if column.endswith("_ns") and not is_length:
-            return format_utc(cell)
-        if is_length and "start" not in column:
+        if column.endswith("_ns") and "start" not in column:
             return format_duration(cell)
         if column.endswith("_bytes"):
             return format_bytes(cell)

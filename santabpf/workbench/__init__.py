@@ -4,7 +4,7 @@
     lens.py           a view as SQL over each table             panels/  what is shown of a view, one file each
     ranking.py        who has most, over several tables         part.py  a piece of a panel, and what a click stands for
     library.py        the recordings of a folder                times.py moments as people type them
-    judged.py         what was judged of them before
+    judged.py         what was judged of them before         lit.py   the rows of evidence that a view is about
     moments.py, comparing.py     two moments chosen and compared: pure, and as widgets
     told.py           an investigation in a notebook, without widgets
     app.py            all of it as one widget, of panel_view.py, findings_box.py, controls.py

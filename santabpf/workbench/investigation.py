@@ -161,15 +161,13 @@ class Investigation:
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """All verdicts: first those whose alarm was on in the window, then the rest; each in the order of Result."""
+        return tuple(sorted(self.result.ranked, key=lambda v: v.state != "fired" or not self.alarms(v)))
+
+    def alarms(self, verdict: Verdict) -> list[dict[str, Any]]:
+        """The alarms of a verdict that were on in the window, from their first sign on; see Result.alarms_of."""
         start, end = self.window
-
-        def is_inside(verdict: Verdict) -> bool:
-            seen = verdict.detected
-            if verdict.state != "fired" or seen is None or seen.onset_ns is None:
-                return False
-            return seen.onset_ns < end and (seen.to_ns is None or seen.to_ns > start)
-
-        return tuple(sorted(self.result.ranked, key=lambda verdict: not is_inside(verdict)))
+        return [alarm for alarm in self.result.alarms_of(verdict)
+                if alarm["onset_ns"] < end and (alarm["to_ns"] is None or alarm["to_ns"] > start)]
 
     def mark(self, note: str, author: str = "") -> Finding:
         """Keep this view with a note. Raises BadUsage where the note is empty."""

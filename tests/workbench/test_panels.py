@@ -18,6 +18,7 @@ from synthetic import HOSTILE, MS, START, S
 
 from santabpf.display import Figure, Flame, Words
 from santabpf.display.escape import html_text, visible
+from santabpf.display.words import Badge
 from santabpf.errors import BadUsage
 from santabpf.probes import all_probes
 from santabpf.workbench import Filter, Investigation, Window
@@ -271,8 +272,46 @@ def test_a_column_says_what_it_means_when_its_title_is_pointed_at(looked: Invest
 def test_an_alarm_that_was_still_on_is_not_said_to_have_ended_after_the_recording() -> None:
     looked = Investigation("recordings/ssh_brute_force", sidecar=None)
     assert "Began at 19:42:02 UTC, still on when the recording ended (10 s)." in text(draw(looked, "verdicts"))
+    looked.look(looked.everything.end_ns - 2 * S, looked.everything.end_ns)
+    assert "UTC, 2 s of the 10 s that it was on." in text(draw(looked, "verdicts"))
+    looked.close()
+
+
+def test_verdicts_follow_the_window_and_keep_their_words() -> None:
+    looked = Investigation("recordings/reverse_shell", sidecar=None)
+    start, _ = looked.everything
+    (whole,) = draw(looked, "verdicts")
+    assert "in this window" not in str(whole.shown)
+    said = next(block.sentence for block in whole.shown.blocks if isinstance(block, Badge))
+    looked.look(start, start + 2 * S)  # before it began
+    (part,) = draw(looked, "verdicts")
+    lead, folded = part.shown.blocks[:2]
+    assert "No alarm was on in this window; what fired at another time is folded below." in lead.sentence
+    assert "fired, but not in this window. Began at 19:36:46 UTC" in folded.sentence
+    assert said in folded.blocks[0].sentence
+    looked.look(start + 6 * S, start + 9 * S)
+    (part,) = draw(looked, "verdicts")
+    lead, badge, _, _, on = part.shown.blocks[:5]
+    assert "judged over the whole recording" in lead.sentence
+    assert badge.sentence == said
+    assert on.sentences == ["A shell takes its orders from the network · 127.0.0.1:4444 (crit): from 19:36:49 to "
+                            "19:36:52 UTC, 3 s of the 10 s that it was on."]
+    looked.close()
+
+
+def test_a_window_of_a_recording_in_which_nothing_fired_says_so() -> None:
+    looked = Investigation("recordings/quiet_idle", sidecar=None)
     looked.look(looked.everything.start_ns, looked.everything.start_ns + S)
-    assert "Not in the window that you look at." in text(draw(looked, "verdicts"))
+    assert "No alarm was on in this window, nor at any other time." in text(draw(looked, "verdicts"))
+    looked.close()
+
+
+def test_rows_of_evidence_that_a_filter_names_come_first() -> None:
+    looked = Investigation("recordings/reverse_shell", sidecar=None)
+    looked.only(Filter("command", "report-app"))
+    (part,) = draw(looked, "verdicts")
+    assert "1 of 3 rows is of command report-app: the first one." in str(part.shown)
+    assert "in this window" not in str(part.shown)
     looked.close()
 
 
