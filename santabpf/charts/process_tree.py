@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from ..display.lanes import Box, Lanes
@@ -55,6 +55,7 @@ def info(
     window: tuple[int, int] | None = None,
     spans: Sequence[Span] = (),
     most: int = MOST_BOXES,
+    wanted: Collection[Key] | None = None,
 ) -> Info:
     """Who lived when, and below whom.
 
@@ -63,6 +64,8 @@ def info(
     ended nor has a descendant that did is left out, and counted in the note; so are those beyond `most`: kept are
     those with the most CPU time, then those that lived longest, and all their ancestors. Two processes share a row
     where one starts after the other, with all it started, has ended.
+
+    wanted: the rows are not those of all processes, and these are drawn even if they did neither; None: of all
     """
     (fork, exec_, exit_), dropped = fewer((fork, exec_, exit_), most)
     lives = read_lives(fork, exec_, exit_, processes)
@@ -70,7 +73,7 @@ def info(
         moments = [t for life in lives.values() for t in (life.start, life.end) if t is not None]
         window = (min(moments), max(moments)) if moments else (0, 0)
     start, end = window
-    kept, left_out, still = _kept(lives, most)
+    kept, left_out, still = _kept(lives, most, wanted or ())
     left_out += dropped
     if not kept:
         return Info(window, (), 0, tuple(spans), "No process started or ended while recording.")
@@ -87,8 +90,9 @@ def info(
     if left_out:
         notes.append(f"{format_count(len(kept))} of {format_count(len(kept) + left_out)} processes are drawn: those "
                      "that took the most CPU, and their ancestors.")
-    if still:
-        notes.append(f"{format_count(still)} processes that neither started, ended nor started others are not drawn.")
+    if still and wanted is None:
+        notes.append("1 process that neither started, ended nor started another is not drawn." if still == 1 else
+                     f"{format_count(still)} processes that neither started, ended nor started others are not drawn.")
     drawn = tuple(
         Process(begin, stop, row, parent, life.tgid, life.command, life.argv, life.cpu, life.status, life.born,
                 life.end is None, life.key[0], life.key[2])
@@ -98,11 +102,12 @@ def info(
 
 
 def _kept(
-    lives: dict[Key, Life], most: int
+    lives: dict[Key, Life], most: int, wanted: Collection[Key]
 ) -> tuple[list[Key], int, int]:
     """Which to draw, in the order of their start; how many had to be left out; how many did nothing."""
-    active = [life for life in lives.values() if not life.born or life.end is not None]
-    active.sort(key=lambda life: (-(life.cpu or 0), life.start - (life.end or life.start), life.start, life.key))
+    active = [life for life in lives.values() if not life.born or life.end is not None or life.key in wanted]
+    active.sort(key=lambda life: (life.key not in wanted, -(life.cpu or 0), life.start - (life.end or life.start),
+                                  life.start, life.key))
     kept: set[Key] = set()
     left_out = 0
     for life in active:

@@ -38,6 +38,11 @@ def sentence(text: str, heading: str = "") -> Part:
     return Part(Words(Note(text)), heading=heading)
 
 
+def left(view: View, said: str) -> str:
+    """What is said of a view: where filters are on, only of what they leave. `said` begins with a small letter."""
+    return f"Of what the filters leave, {said}" if view.filters else said[:1].upper() + said[1:]
+
+
 def not_recorded(what: str, *tables: str) -> str:
     """The sentence for tables that the recording has none of."""
     from ..probes import table_probe

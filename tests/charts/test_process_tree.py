@@ -24,6 +24,9 @@ def test_each_process_that_started_is_one_box_and_still_ones_are_counted() -> No
     assert len(started) == 1 + 3 * ROUNDS + 50
     assert sorted(p.command for p in info.processes if p.born_before) == ["apache2", "cron", "systemd"]
     assert info.note == "40 processes that neither started, ended nor started others are not drawn."
+    one = {"processes": tables(jobs=50)["processes"].slice(39, 1)}
+    assert process_tree.info(None, None, tables(jobs=50)["exit"], **one, window=WINDOW).note == (
+        "1 process that neither started, ended nor started another is not drawn.")
 
 
 def test_a_child_stands_below_its_parent_and_within_no_other_box() -> None:

@@ -109,6 +109,47 @@ def test_the_tree_holds_who_started_or_ended_in_the_window(looked: Investigation
     assert part.picks[-1] == bzip2
 
 
+def test_the_tree_keeps_who_was_clicked_with_those_it_started() -> None:
+    looked = Investigation("recordings/reverse_shell", sidecar=None)
+    (whole,) = draw(looked, "tree")
+    top = whole.picks[0]
+    assert top.value == "santabpf-drill"
+    looked.only(top)
+    (part,) = draw(looked, "tree")
+    assert part.picks[0] == top  # which neither started, ended nor did anything else in this recording
+    children = [pick for pick, box in zip(whole.picks, whole.shown.boxes, strict=True) if box.parent == 0]
+    assert children
+    assert list(part.picks[1:]) == children
+    assert "neither started, ended" not in part.shown.note  # nobody asked for the others
+    looked.close()
+
+
+def test_the_tree_keeps_who_was_clicked_in_a_window_through_which_it_lived() -> None:
+    looked = Investigation("recordings/reverse_shell", sidecar=None)
+    start = looked.everything.start_ns
+    shell = next(pick for pick in draw(looked, "tree")[0].picks if pick.tgid == 32086)
+    looked.only(shell)
+    looked.look(start + 4 * S, start + 5 * S)
+    (part,) = draw(looked, "tree")
+    (box,) = [box for pick, box in zip(part.picks, part.shown.boxes, strict=True) if pick == shell]
+    assert (box.start_us, box.span_us) == (0, 1_000_000)
+    for second in (0, 13):  # before it began, and when it was over
+        looked.look(start + second * S, start + (second + 1) * S)
+        assert "Of what the filters leave, no process started or ended" in text(draw(looked, "tree"))
+    looked.close()
+
+
+def test_a_filtered_panel_that_is_empty_says_so_of_what_the_filters_leave() -> None:
+    looked = Investigation("recordings/reverse_shell", sidecar=None)
+    looked.only(draw(looked, "tree")[0].picks[0])
+    for name, panel in all_panels().items():
+        said = text(draw(looked, name))
+        if panel.group not in ("overview", "verdicts") and "in this window" in said and "not recorded" not in said:
+            assert "Of what the filters leave, " in said, name
+    assert text(draw(looked, "peers")) == "Of what the filters leave, nobody was talked to in this window."
+    looked.close()
+
+
 def test_a_filtered_tree_has_whole_lives_and_not_those_rows_alone_that_bear_the_name(looked: Investigation) -> None:
     looked.only(Filter("command", "apache2"))  # as its jobs are called between fork and exec
     (part,) = draw(looked, "tree")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...display.words import Col, Table, Words
 from ...units import format_bytes, format_count, format_duration, format_utc
-from ..part import Part, not_recorded, sentence
+from ..part import Part, left, not_recorded, sentence
 from ..view import Filter
 
 if TYPE_CHECKING:
@@ -38,11 +38,12 @@ def parts(investigation: Investigation) -> list[Part]:
                      if row["tgid"] is not None else Filter("peer", row["remote_ip"] or ""))
     sums = lens.ask(view, "SELECT count(*) AS n, count(*) FILTER (ended <> 'closed') AS failed FROM [tcp]")
     total, failed = (format_count(sums[name][0].as_py()) for name in ("n", "failed"))
-    note = f"{total} connections in this window, of which {failed} did not end in order."
+    note = left(view, f"{total} connections in this window, of which {failed} did not end in order.")
+    empty = left(view, "no connection ended in this window.")
     columns = [Col("ended at", "code"), Col("process", "code"), Col(""), Col("peer", "code"), Col("how"),
                Col("lasted", "number"), Col("to connect", "number"), Col("sent", "number"), Col("received", "number"),
                Col("sent again", "number")]
-    return [Part(Words(Table(columns, rows, note=note, empty="No connection ended in this window.")), picks)]
+    return [Part(Words(Table(columns, rows, note=note, empty=empty)), picks)]
 
 
 def _end(address: str | None, port: int | None) -> str:

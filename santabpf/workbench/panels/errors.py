@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...display.words import Col, Table, Words
 from ...units import format_count
-from ..part import Part, not_recorded, only_recorded, sentence, unreached
+from ..part import Part, left, not_recorded, only_recorded, sentence, unreached
 from ..view import Filter
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def parts(investigation: Investigation) -> list[Part]:
     unseen = only_recorded(lens, "failed calls", tables, "syscalls")
     notes += [said for said in (unreached(lens, view, *tables), unseen) if said]
     columns = [Col("process", "code"), Col("pid", "number"), Col("call", "code"), Col("error"), Col("times", "bar")]
-    table_ = Table(columns, rows, note=" ".join(notes), empty=f"No call failed in this window. {unseen}".strip())
+    empty = left(view, f"no call failed in this window. {unseen}").strip()
+    table_ = Table(columns, rows, note=" ".join(notes), empty=empty)
     picks = [Filter("process", row["comm"] or "", row["node"], row["tgid"], row["start_ns"]) for row in found]
     return [Part(Words(table_), picks)]
 

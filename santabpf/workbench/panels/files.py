@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...display.words import Col, Words
 from ..lens import FILES
-from ..part import Part, not_recorded, only_recorded, sentence
+from ..part import Part, left, not_recorded, only_recorded, sentence
 from ..ranking import Measure, rank
 from ..view import Filter
 
@@ -39,6 +39,7 @@ def parts(investigation: Investigation) -> list[Part]:
     if not tables:
         return [sentence(not_recorded("files", "file_io", "opens"))]
     keys = {table: (f"(string_split({FILES[table]}, '/'))[-1]",) for table in tables}
-    made = rank(lens, view, MEASURES, keys, {0: Col("file", "code")}, "No file was touched in this window.",
+    made = rank(lens, view, MEASURES, keys, {0: Col("file", "code")},
+                left(view, "no file was touched in this window."),
                 only_recorded(lens, "files", tables, "file_io", "opens"))
     return [Part(Words(made.table), [Filter("file", key[0]) for key in made.keys])]

@@ -8,7 +8,7 @@ from ...charts.flame_graph import difference, flame, info
 from ...charts.flame_processes import by_process, whose
 from ...replay.stacks import sample_length
 from ...units import seconds
-from ..part import Part, not_recorded, sentence
+from ..part import Part, left, not_recorded, sentence
 from ..view import Filter, View
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ def _part(investigation: Investigation, table: str) -> Part:
     now = lens.folded(view, table)
     if against is None:
         if not now.num_rows:
-            left = ", of those that the filters leave" if view.filters else ""
-            return sentence(f"No stack of {of} was recorded in this window{left}.", heading)
+            return sentence(left(view, f"no stack of {of} was recorded in this window."), heading)
         made = flame(info(by_process(now), sample_ns=sample_ns), of=of, least=LEAST, most_bytes=MOST_BYTES)
         return Part(made, heading=heading, boxes=_boxes(now))
     before = lens.folded(View(against, view.filters), table)
     if not now.num_rows or not before.num_rows:
         which = "this window" if not now.num_rows else "the window that it is compared with"
-        return sentence(f"No stack of {of} was recorded in {which}, so there is nothing to compare.", heading)
+        said = f"no stack of {of} was recorded in {which}, so there is nothing to compare."
+        return sentence(left(view, said), heading)
     lead = f"Before: {against}. After: {view.window}."
     lasted = seconds(against.span_ns), seconds(view.window.span_ns)
     made = flame(difference(by_process(before), by_process(now), sample_ns=sample_ns, seconds=lasted), of=of, lead=lead,

@@ -8,7 +8,7 @@ from ...charts import latency_heatmap
 from ...charts.look import times
 from ...display import Figure
 from ...units import MS, SECOND
-from ..part import Part, not_recorded, sentence, step_ns, unreached
+from ..part import Part, left, not_recorded, sentence, step_ns, unreached
 
 if TYPE_CHECKING:
     from ..investigation import Investigation
@@ -66,7 +66,7 @@ def parts(investigation: Investigation) -> list[Part]:
                 nothing.append(length.heading)
     if not known:
         return [sentence(not_recorded("how long things took", "runq", "block_io", "tcp"))]
-    return made + ([sentence(f"Not in this window: {'; '.join(nothing)}.")] if nothing else [])
+    return made + ([sentence(left(view, f"not in this window: {'; '.join(nothing)}."))] if nothing else [])
 
 
 def _part(investigation: Investigation, length: _Length) -> Part | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...display.words import Col, Words
-from ..part import Part, not_recorded, only_recorded, sentence
+from ..part import Part, left, not_recorded, only_recorded, sentence
 from ..ranking import Measure, rank
 from ..view import Filter
 
@@ -41,6 +41,6 @@ def parts(investigation: Investigation) -> list[Part]:
     if not any(lens.has(table) for table in _PEERS):
         return [sentence(not_recorded("connections", "tcp", "dns"))]
     keys = {table: (column,) for table, column in _PEERS.items() if lens.has(table)}
-    made = rank(lens, view, MEASURES, keys, {0: Col("peer", "code")}, "Nobody was talked to in this window.",
-                only_recorded(lens, "peers", list(keys), "tcp"))
+    made = rank(lens, view, MEASURES, keys, {0: Col("peer", "code")},
+                left(view, "nobody was talked to in this window."), only_recorded(lens, "peers", list(keys), "tcp"))
     return [Part(Words(made.table), [Filter("peer", key[0]) for key in made.keys])]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...display.words import Col, Words
 from ..lens import IDENTITY
-from ..part import Part, not_recorded, sentence
+from ..part import Part, left, not_recorded, sentence
 from ..ranking import MOST_ROWS, Measure, rank
 from ..view import Filter
 
@@ -54,7 +54,7 @@ def parts(investigation: Investigation) -> list[Part]:
     who = ", ".join(IDENTITY)
     union = " UNION ".join(f"SELECT node, {who} FROM [{t}] WHERE tgid IS NOT NULL" for t in tables)
     few = lens.ask(view, f"SELECT count(*) AS n FROM ({union})")["n"][0].as_py() <= MOST_ROWS
-    empty = "No process did anything that was recorded in this window."
+    empty = left(view, "no process did anything that was recorded in this window.")
     if few or any(f.kind in ("command", "process") for f in view.filters):
         keys = ("comm", "node", "tgid::bigint", "start_ns")
         heads = {0: Col("process", "code"), 2: Col("pid", "number")}
