@@ -296,7 +296,7 @@ def test_what_was_lost_or_not_watched_in_the_window_is_said(looked: Investigatio
 
 
 @pytest.mark.parametrize(("recording", "panel", "said"), [
-    ("cpu_throttling", "errors", "Of failed calls only what is in `exec_failed` was recorded"),
+    ("cpu_throttling_bursts", "errors", "Of failed calls only what is in `exec_failed` was recorded"),
     ("ssh_brute_force", "peers", "Of peers only what is in `auth` was recorded"),
 ])
 def test_where_nobody_looked_no_panel_says_that_nothing_happened(recording: str, panel: str, said: str) -> None:
