@@ -11,6 +11,9 @@ from ..display.escape import plotly_text
 from ..units import format_count, format_duration
 from .look import LINE, MUTED, PAPER, Tabular, arrow, dressed, empty, ints, times
 
+#: Rows that are drawn at least; with fewer, one row of cells would be as high as the picture.
+_LEAST_ROWS = 6
+
 
 class Info(NamedTuple):
     """A matrix of counts: counts[length][time]; 0 where nothing took that long, or nobody was looking."""
@@ -51,6 +54,7 @@ def figure(info: Info) -> go.Figure:
         return empty(info.note)
     shown = np.where(info.counts > 0, np.log10(np.maximum(info.counts, 1)), np.nan).astype(np.float32)
     labels = [format_duration(length) for length in info.length_ns]
+    beside = max(0, -(-(_LEAST_ROWS - len(labels)) // 2))  # empty rows below, and as many above
     hover = [
         [f"{format_count(count)} {plotly_text(info.what)} of {label} to {format_duration(2 * length)}" if count else ""
          for count in row]
@@ -67,9 +71,9 @@ def figure(info: Info) -> go.Figure:
                   "tickvals": list(range(top + 1)), "ticktext": [format_count(10**n) for n in range(top + 1)],
                   "outlinewidth": 0, "thickness": 10, "len": 0.9, "tickfont": {"color": MUTED}},
     ))
-    dressed(drawing, height=80 + max(68, 17 * len(labels)), note=info.note)
+    dressed(drawing, height=80 + 17 * (len(labels) + 2 * beside), note=info.note)
     drawing.update_yaxes(
-        **_length_ticks(info.length_ns), showgrid=False,
+        **_length_ticks(info.length_ns, beside), showgrid=False, range=[-0.5 - beside, len(labels) - 0.5 + beside],
         title={"text": f"length of the {plotly_text(info.what)}" if len(labels) > 8 else "length", "standoff": 8,
                "font": {"size": 12, "color": MUTED}},
     )
@@ -80,9 +84,9 @@ def figure(info: Info) -> go.Figure:
     return drawing
 
 
-def _length_ticks(length_ns: list[int]) -> dict[str, list[Any]]:
+def _length_ticks(length_ns: list[int], beside: int) -> dict[str, list[Any]]:
     """Ticks at powers of ten; row n stands for length_ns[n] to twice as long, from n - 0.5 to n + 0.5."""
     low = np.log2(length_ns[0])
-    powers = [10**n for n in range(13) if length_ns[0] <= 10**n <= 2 * length_ns[-1]] or length_ns[:1]
+    powers = [10**n for n in range(13) if length_ns[0] <= 10**n * 2**beside and 10**n <= 2 * length_ns[-1] << beside]
     return {"tickvals": [float(np.log2(power) - low - 0.5) for power in powers],
             "ticktext": [format_duration(power) for power in powers]}
