@@ -17,6 +17,8 @@ DAY = 24 * HOUR
 KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
+#: How a threshold is met, in words.
+COMPARED = {">": "above", ">=": "at least", "<": "below", "<=": "at most"}
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|m|min|h|d)?\s*")
 _IN_NS = {"ns": 1, "us": US, "µs": US, "ms": MS, "s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY}

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..display.escape import plotly_text, shorten
-from ..units import HOUR, MINUTE, MS, SECOND, US, format_duration
+from ..units import COMPARED, HOUR, MINUTE, MS, SECOND, US, format_duration
 from .look import (
     INK,
     MUTED,
@@ -44,7 +44,7 @@ _LONG, _LEFT = 0.5, 0.03
 #: Seconds from one label of a broken axis to the next, and how many labels there may be.
 _TICKS, _MOST_TICKS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600), 8
 #: Pixels from one label of a threshold to the next, at least.
-_LABEL = 13
+_LABEL = 26
 #: What an alarm looks at, in words that go on with a stretch of time.
 _LOOKUPS = {"avg": "the mean of", "sum": "the sum of", "min": "the least of", "max": "the most of",
             "count": "the number of seconds that have any, of"}
@@ -344,7 +344,9 @@ def _label(panel: Panel, limit: Threshold) -> dict[str, Any]:
     unit = f" {panel.unit}" if panel.unit not in ("%", "") else ""
     value = f"{limit.value:.0%}" if panel.unit == "%" else f"{limit.value:.4g}{unit}"
     seconds = f"the last {limit.over_s} s" if limit.over_s > 1 else "a second"
-    how = f"{limit.state} is raised where {_LOOKUPS.get(limit.lookup, limit.lookup)} {seconds} is {limit.op} {value}"
+    beyond = f"{COMPARED[limit.op]} {value}"
+    how = f"{limit.state} is raised where {_LOOKUPS.get(limit.lookup, limit.lookup)} {seconds} is {beyond}"
     tail = "" if limit.is_level else f" in {limit.over_s} s"
-    return {"text": plotly_text(f"{limit.state} {value}{tail}"), "hovertext": plotly_text(how),
-            "font": {"size": 11, "color": colour}}
+    does = {"warn": "warns", "crit": "critical"}.get(limit.state, limit.state)
+    return {"text": f"{plotly_text(does)}<br>{plotly_text(beyond + tail)}", "hovertext": plotly_text(how),
+            "align": "left", "font": {"size": 11, "color": colour}}

@@ -8,14 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..scenarios import Alarm, Signal, Threshold, count
-from ..units import format_bytes, format_duration, format_ratio
+from ..units import COMPARED, format_bytes, format_duration, format_ratio
 
 if TYPE_CHECKING:
     from .alarms import Machine
 
 PPM = 1_000_000
 _LOOKUPS = {"avg": "average", "max": "largest", "min": "smallest", "sum": "sum", "count": "seconds with any"}
-_OPS = {">": "above", ">=": "at least", "<": "below", "<=": "at most"}
 
 
 def format_value(value: float, unit: str) -> str:
@@ -46,7 +45,7 @@ def column(unit: str) -> str:
 def condition(alarm: Alarm, signal: Signal, threshold: Threshold) -> str:
     """average of short_cpu over 6 s above 5.0 %"""
     return (
-        f"{_LOOKUPS[alarm.lookup]} of {signal.name} over {alarm.over_s} s {_OPS[threshold.op]} "
+        f"{_LOOKUPS[alarm.lookup]} of {signal.name} over {alarm.over_s} s {COMPARED[threshold.op]} "
         f"{format_value(threshold.value, 'count' if alarm.lookup == 'count' else signal.unit)}"
         + (f" for {alarm.for_s} s" if alarm.for_s else "")
     )

@@ -153,8 +153,8 @@ def test_a_sum_of_many_seconds_is_no_level_that_a_second_could_reach() -> None:
     drawing = drawn([Threshold("x", "failed", "warn", 60.0, ">", "sum", 60)], peak=4.0)
     title, label = drawing.layout.annotations
     assert [shape for shape in drawing.layout.shapes if shape.type == "line"] == []
-    assert label.text == "warn 60 in 60 s"
-    assert label.hovertext == "warn is raised where the sum of the last 60 s is &gt; 60"
+    assert label.text == "warns<br>above 60 in 60 s"
+    assert label.hovertext == "warn is raised where the sum of the last 60 s is above 60"
     assert drawing.layout.yaxis.range == (0, 4.6)
     assert title.hovertext == "Of &lt;programs&gt; that failed."
 
@@ -163,8 +163,8 @@ def test_labels_of_levels_that_are_close_to_each_other_do_not_meet() -> None:
     drawing = drawn([Threshold("x", "failed", "crit", 2.0), Threshold("x", "failed", "warn", 1.0)], peak=100.0)
     low, high = drawing.layout.annotations[1:]
     per_pixel = drawing.layout.yaxis.range[1] / 150
-    assert [low.text, high.text] == ["warn 1", "crit 2"]
-    assert (high.y - low.y) / per_pixel + high.yshift - low.yshift >= 13 - 1e-6
+    assert [low.text, high.text] == ["warns<br>above 1", "critical<br>above 2"]
+    assert (high.y - low.y) / per_pixel + high.yshift - low.yshift >= 26 - 1e-6
 
 
 def test_of_too_many_panels_those_of_alarms_their_scenarios_and_the_nearest_to_one_are_kept() -> None:

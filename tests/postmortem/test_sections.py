@@ -78,8 +78,8 @@ def test_the_signals_draw_their_thresholds(result: Result) -> None:
     figure = postmortem.signals(result)
     assert isinstance(figure, Figure)
     texts = [a["text"] for a in figure.spec["layout"]["annotations"]]
-    assert "warn 5%" in texts
-    assert "crit 25%" in texts
+    assert "warns<br>above 5%" in texts
+    assert "critical<br>above 25%" in texts
 
 
 def test_without_verdicts_every_section_says_so_in_a_sentence(rec: Recording) -> None:
