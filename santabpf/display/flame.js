@@ -231,7 +231,8 @@ function santaFlames(within = document) {
       const parts = [];
       if (matches !== null) parts.push(matches.boxes ? percent(matches.share) + " of all matches, in " + grouped(matches.boxes) + (matches.boxes === 1 ? " box" : " boxes") : "Nothing matches");
       if (zoomed) parts.push("Zoomed to " + brief(zoomed) + ": " + percent(tree.width[zoomed]) + " of all");
-      if (!parts.length) parts.push(total, "click a box to zoom in, search for a name");
+      /* where a click is heard, what it does is said there */
+      if (!parts.length) parts.push(total, (root.closest("[data-santa-heard]") ? "" : "click a box to zoom in, ") + "search for a name");
       said.textContent = parts.join(" · ");
     }
     function look() { /* what was searched for, anywhere in a function's or a file's name */

@@ -45,13 +45,13 @@ function santaLanes(within = document) {
       item.append("others ");
       make("small", "", item).textContent = String(others);
     }
+    const tools = make("div", "santa-tools", legend);
     const frame = make("div", "santa-frame", root);
     const canvas = make("canvas", "santa-canvas", frame);
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", "process tree over time, " + count + " processes");
     const tip = make("div", "santa-tip", frame);
-    const tools = make("div", "santa-tools", frame);
     const hint = make("div", "santa-hintbox", frame);
 
     const rowHeight = Math.max(7, Math.min(18, Math.floor(MOST_HEIGHT / data.rows)));

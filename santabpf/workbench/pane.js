@@ -5,6 +5,7 @@ function render({ model, el }) {
   el.classList.add("santa");
   note.className = "santa-note santa-empty";
   note.setAttribute("role", "status");
+  if (model.get("heard")) place.dataset.santaHeard = "true";
   let shown = null;
 
   const tell = (what) => {

@@ -41,6 +41,7 @@ class Pane(anywidget.AnyWidget):
     drawing  its HTML; empty for none
     picks    how many rows of its first table can be clicked
     clicked  what was clicked last: {"row": its place} or {"box": its place in a process tree}, and "count": how manieth
+    heard    whether somebody asked what is clicked: a click does more then than what is drawn does by itself
     message  a sentence that is shown in place of it, as text; empty for none
     """
 
@@ -50,6 +51,7 @@ class Pane(anywidget.AnyWidget):
     drawing = traitlets.Unicode().tag(sync=True)
     picks = traitlets.Int().tag(sync=True)
     clicked = traitlets.Dict().tag(sync=True)
+    heard = traitlets.Bool().tag(sync=True)
     message = traitlets.Unicode().tag(sync=True)
 
     def draw(self, shown: Shown, picks: int = 0) -> None:
@@ -63,4 +65,5 @@ class Pane(anywidget.AnyWidget):
 
     def on_click(self, act: Callable[[dict[str, Any]], None]) -> None:
         """Call act(clicked) whenever something was clicked."""
+        self.heard = True
         self.observe(lambda change: act(change["new"]), "clicked")

@@ -413,3 +413,26 @@ def test_two_of_them_on_a_page_do_not_meet(show: Show) -> None:
     opened.page.get_by_role("searchbox").first.fill("read")
     said = opened.page.locator(".santa-said").all_inner_texts()
     assert said == ["23 % of all matches, in 1 box", "1 sample in all · click a box to zoom in, search for a name"]
+
+
+@pytest.mark.browser
+def test_where_a_click_is_heard_it_does_not_say_what_a_click_does(show: Show) -> None:
+    opened = show(small())
+    opened.page.evaluate("""async (drawing) => {
+        const place = document.body.appendChild(document.createElement("div"));
+        place.dataset.santaHeard = "true";
+        place.innerHTML = drawing;
+        santaFlames(place); }""", small().html())
+    opened.page.wait_for_function("document.querySelectorAll('.santa-said').length === 2")
+    alone, heard = opened.page.locator(".santa-said").all_inner_texts()
+    assert "click a box to zoom in" in alone
+    assert heard == alone.replace("click a box to zoom in, ", "")
+
+
+def test_a_live_one_is_heard_as_soon_as_somebody_asks_what_is_clicked() -> None:
+    from santabpf.workbench import FlameGraph
+
+    live = FlameGraph(small())
+    assert not live.heard
+    live.on_click(lambda said: None)
+    assert live.heard

@@ -71,6 +71,14 @@ def drag(book: Book, start: float, end: float) -> None:
     book.page.mouse.up()
 
 
+def settled(book: Book, selector: str) -> None:
+    """Wait until what stands there is not about to be drawn anew, which would swallow a click."""
+    book.page.wait_for_function("""([selector]) => {
+        const before = window.lastSeen;
+        window.lastSeen = [...document.querySelectorAll(selector)].find((one) => one.checkVisibility());
+        return before && before === window.lastSeen; }""", arg=[selector], polling=1500)
+
+
 def looked_at(busy: Path) -> dict[str, Any]:
     """The view, as the kernel keeps it beside the recording."""
     return json.loads(busy.with_name("friday.investigation.json").read_text())["view"]
@@ -153,16 +161,20 @@ def test_one_steps_back(book: Book) -> None:
     assert rows_when(book, "Who", "rows.length === 15")
 
 
+def test_the_buttons_of_a_process_tree_cover_no_box(book: Book) -> None:
+    canvas = book.page.locator(".santa-canvas:visible")
+    canvas.wait_for()
+    button = book.page.locator(".santa-tools button:visible").last
+    assert button.bounding_box()["y"] + button.bounding_box()["height"] <= canvas.bounding_box()["y"]
+
+
 @pytest.mark.parametrize(("tab", "first", "chip"), [
     ("Files and errors", visible(ORDERS), f"file {ORDERS}"), ("Network", busy_node.PEER, f"peer {busy_node.PEER}")])
 def test_a_click_on_a_file_or_a_peer_leaves_what_has_to_do_with_it(
     book: Book, tab: str, first: str, chip: str
 ) -> None:
     found = table(book, tab)
-    book.page.wait_for_function("""() => {  // what stands there is not about to be drawn anew
-        const before = window.lastTable;
-        window.lastTable = [...document.querySelectorAll('.santa-table')].find((one) => one.checkVisibility());
-        return before && before === window.lastTable; }""", polling=1500)
+    settled(book, ".santa-table")
     found.get_by_text(first, exact=True).first.click()
     book.page.get_by_role("button", name="✕").wait_for()
     assert chips(book) == [chip]
@@ -188,7 +200,7 @@ def test_a_click_on_a_frame_leaves_what_ran_through_it(book: Book) -> None:
     page = book.page
     page.get_by_role("tab", name="Functions", exact=True).click()
     canvas = page.locator(".santa-flame-canvas:visible")
-    canvas.wait_for()
+    settled(book, ".santa-flame-canvas")
     canvas.click(position={"x": 200, "y": 20 * 3 + 8})  # all, thread, main, and the function that it called
     page.get_by_role("button", name="✕").wait_for()
     assert chips(book) == [f"frame {visible(HOSTILE[3])}"]

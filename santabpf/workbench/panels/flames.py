@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 GROUP, PLACE = "time", 0
 TITLE = "Flame graphs"
-ABOUT = "Click a frame to see only what ran through it, here and everywhere else; or a process, to see only that."
+ABOUT = ("A click on a frame zooms in and leaves only what ran through it, here and everywhere else; "
+         "a click on a process leaves only that.")
 #: Of HTML that goes to the browser for one of them; narrower frames are drawn together.
 MOST_BYTES, LEAST = 600_000, 0.0003
 _OF = {"profile": ("CPU time", "Where the CPU time went"), "offcpu": ("waiting time", "Where threads waited")}
