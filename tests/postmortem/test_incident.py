@@ -96,7 +96,7 @@ def test_each_section_comes_once_for_each_recording(incident: postmortem.Inciden
 def test_two_of_the_same_name_are_told_apart_and_a_hole_between_two_is_said() -> None:
     room = Path(__file__).parents[2] / "recordings"
     both = postmortem.Incident([room / "accept_queue", room / "cpu_throttling"], ["cpu_usage"])
-    assert [rec.name for rec, _, _ in both.parts] == ["cpu_throttling", "accept_queue"]
+    assert [rec.name for rec, _, _ in both.parts] == ["accept_queue", "cpu_throttling"]
     assert "of which nothing is known" in str(postmortem.overview(both))
     same = postmortem.Incident([room / "accept_queue", room / "accept_queue"], ["cpu_usage"])
     assert same.name(same.parts[0][0]) == "recordings/accept_queue"
