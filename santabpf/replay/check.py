@@ -28,6 +28,7 @@ def check_scenario(scenario: Scenario, limits: Limits | None = None) -> None:
     given: dict[str, Any] = {
         "from_ns": 0,
         "to_ns": 1,
+        "span_ns": 1,
         "node": "node-1",
         "label": "",
         **scenario.values,

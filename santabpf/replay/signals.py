@@ -29,7 +29,7 @@ WHOLE_NS = 950_000_000
 MAX_LABELS = 10_000
 COLUMNS = ("second", "node", "label", "value")
 #: What each evidence query is given anew; a view without them is the same for all.
-ASKED = ("from_ns", "to_ns", "node", "label")
+ASKED = ("from_ns", "to_ns", "span_ns", "node", "label")
 
 
 def composed(scenario: Scenario, query: Sql) -> Composed:

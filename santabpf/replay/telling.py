@@ -107,7 +107,10 @@ def _values(judge: Judge, hit: Hit, state: v.State) -> Values:
     """What templates may fill in; see docs/scenarios.md."""
     start, end = _span(judge, hit)
     params = judge.scenario.values
-    asked: dict[str, int | str] = {"from_ns": start, "to_ns": end, "node": judge.node, "label": hit.label}
+    begun, over = judge.evaluator.recording.window  # the first and the last second may have been watched in part
+    span = max(1, min(end, over) - max(start, begun))
+    asked: dict[str, int | str] = {"from_ns": start, "to_ns": end, "span_ns": span}
+    asked |= {"node": judge.node, "label": hit.label}
     shown = asked | _shown(params)
     values: Values = {}
     for evidence in judge.scenario.evidence:
@@ -119,7 +122,7 @@ def _values(judge: Judge, hit: Hit, state: v.State) -> Values:
         "alarm": _alarm_values(hit),
         "node": {"label": judge.node, **facts},
         "window": {
-            "from_ns": start, "to_ns": end, "duration_ns": end - start, "watched": judge.watched,
+            "from_ns": start, "to_ns": end, "duration_ns": span, "watched": judge.watched,
             "is_scoped": bool(judge.evaluator.recording.info.get("scope")),
         },
         "params": params, "lost": doubts.lost_rows(judge), "recorded": judge.recorded, "state": state,

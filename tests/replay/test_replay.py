@@ -501,3 +501,12 @@ def test_where_no_build_ran_none_is_spoken_of(tmp_path: Path) -> None:
     verdict = judge(World(2), tmp_path)
     assert verdict.state == "cannot_tell"
     assert "A build ran" not in words(verdict)
+
+
+def test_an_incident_lasted_no_longer_than_was_recorded() -> None:
+    recording = open_recording(Path(__file__).parents[2] / "recordings" / "event_loop_blocked")
+    start, end = recording.window
+    assert (end - start) % S
+    totals = only(replay(recording, ["event_loop_blocked"])).find("totals")
+    told = dict(zip(totals.columns, totals.rows[0], strict=True))["span_ns"]
+    assert 10 * S < told <= end - start
