@@ -79,6 +79,18 @@ def high_numbers() -> Iterator[None]:
     most.write_text(before)
 
 
+def watched(burners: subprocess.Popen[str], min_wait_ns: int) -> Elf:
+    """What an elf that is over saw of them while they burned."""
+    assert burners.stdin is not None
+    with Elf(plan_of(f"runq:min_wait_ns={min_wait_ns}", scope={"tree": burners.pid})) as elf:
+        elf.until(wire.HELLO)
+        burners.stdin.write("go\n")
+        burners.stdin.flush()
+        elf.read(2.5)
+        elf.finish()
+    return elf
+
+
 def histogram(payload: bytes) -> dict[int, tuple[int, int]]:
     """log2 of the wait -> how many, and their sum, over all CPUs."""
     with open("/sys/devices/system/cpu/possible") as stream:
@@ -116,16 +128,10 @@ def test_waits_are_as_long_as_the_kernel_says(burners: subprocess.Popen[str]) ->
 
 
 def test_the_histogram_and_the_single_waits_add_up_to_the_same(burners: subprocess.Popen[str]) -> None:
-    assert burners.stdin is not None
-    with Elf(plan_of("runq:min_wait_ns=0", scope={"tree": burners.pid})) as elf:
-        elf.until(wire.HELLO)
-        burners.stdin.write("go\n")
-        burners.stdin.flush()
-        elf.read(2.5)
-        elf.finish()
-        rows, last = elf.records("runq"), elf.json_of(wire.TICK)[-1]
-        readings = [histogram(p) for p in elf.payloads(wire.MAP, "runq_hist")]
-        assert last["loss"]["runq"] == {"reserve_failed": 0, "map_full": 0, "buffer_dropped": 0}
+    elf = watched(burners, 0)
+    rows, last = elf.records("runq"), elf.json_of(wire.TICK)[-1]
+    readings = [histogram(p) for p in elf.payloads(wire.MAP, "runq_hist")]
+    assert last["loss"]["runq"] == {"reserve_failed": 0, "map_full": 0, "buffer_dropped": 0}
     assert readings[0] == {}
     assert sum(n for n, _ in readings[-1].values()) == len(rows)
     assert sum(ns for _, ns in readings[-1].values()) == int(rows["wait_ns"].sum())
@@ -141,28 +147,16 @@ def test_the_histogram_and_the_single_waits_add_up_to_the_same(burners: subproce
 def test_of_two_threads_that_share_a_slot_one_waits_unseen_and_is_counted_as_lost(
     burners: subprocess.Popen[str],
 ) -> None:
-    assert burners.stdin is not None
-    with Elf(plan_of("runq:min_wait_ns=1000000", scope={"tree": burners.pid})) as elf:
-        elf.until(wire.HELLO)
-        burners.stdin.write("go\n")
-        burners.stdin.flush()
-        elf.read(2.5)
-        elf.finish()
-        rows, last = elf.records("runq"), elf.json_of(wire.TICK)[-1]
+    elf = watched(burners, 1_000_000)
+    rows, last = elf.records("runq"), elf.json_of(wire.TICK)[-1]
     assert last["loss"]["runq"]["map_full"] > 50  # 1.5 s of slices of some 3 ms
     assert {int(tid) for tid in rows["tid"]} <= {burners.pid, burners.pid + 65536}
     assert (rows["wait_ns"] < 1_000_000_000).all()
 
 
 def test_short_waits_are_counted_but_are_no_rows(burners: subprocess.Popen[str]) -> None:
-    assert burners.stdin is not None
-    with Elf(plan_of("runq:min_wait_ns=3000000", scope={"tree": burners.pid})) as elf:
-        elf.until(wire.HELLO)
-        burners.stdin.write("go\n")
-        burners.stdin.flush()
-        elf.read(2.5)
-        elf.finish()
-        rows = elf.records("runq")
-        assert (rows["wait_ns"] >= 3_000_000).all()
-        counted = histogram(elf.payloads(wire.MAP, "runq_hist")[-1])
-        assert sum(n for n, _ in counted.values()) >= len(rows)
+    elf = watched(burners, 3_000_000)
+    rows = elf.records("runq")
+    assert (rows["wait_ns"] >= 3_000_000).all()
+    counted = histogram(elf.payloads(wire.MAP, "runq_hist")[-1])
+    assert sum(n for n, _ in counted.values()) >= len(rows)

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-PLANTED = 23
+PLANTED, WAIT_S = 23, 30
 ready, told = os.pipe()
 pid = os.fork()
 if pid == 0:
@@ -14,9 +14,12 @@ if pid == 0:
     os.write(told, b".")
     signal.pause()
 os.read(ready, 1)
-time.sleep(0.2)  # it pauses by now
-with open("/proc/%d/status" % pid) as stream:
-    status = dict(line.rstrip("\n").split(":\t", 1) for line in stream)
+status = {}
+deadline = time.monotonic() + WAIT_S
+while int(status.get("voluntary_ctxt_switches", 0)) <= PLANTED and time.monotonic() < deadline:
+    time.sleep(0.2)  # until it pauses
+    with open("/proc/%d/status" % pid) as stream:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in stream)
 os.kill(pid, signal.SIGKILL)
 os.waitpid(pid, 0)
 left = {name: int(status[name + "_ctxt_switches"]) for name in ("voluntary", "nonvoluntary")}
