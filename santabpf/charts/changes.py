@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
 from ..display.escape import plotly_text, shorten
 from ..units import format_count
-from .look import MUTED, OTHER, PALETTE, STATE_COLOURS, dressed, empty
+from .drawing import Drawing, empty
+from .look import MUTED, OTHER, PALETTE, STATE_COLOURS
 
 MORE, LESS = STATE_COLOURS["crit"], PALETTE[0]
 LONGEST = 140
@@ -52,38 +53,38 @@ def figure(info: Info) -> go.Figure:
     """x: rank, y: change as so many times its noise; red more, blue less, grey between quiet moments."""
     if not info.changes:
         return empty("Nothing was counted in either window, so there is nothing to draw.")
-    drawn = go.Figure()
+    drawing = Drawing()
     sides = (("more in the incident", MORE, [p for p in info.changes if p.is_beyond and p.score > 0]),
              ("less in the incident", LESS, [p for p in info.changes if p.is_beyond and p.score <= 0]),
              ("not more than noise", OTHER, [p for p in info.changes if not p.is_beyond]))  # fmt: skip
     for name, colour, points in sides:
         if points:
-            drawn.add_trace(_dots(name, colour, points, "circle"))
+            _add_dots(drawing, name, colour, points, "circle")
     if info.quiet:
-        quiet = _dots("between quiet moments", OTHER, info.quiet, "line-ew-open")
-        drawn.add_trace(quiet.update(mode="lines+markers", line={"width": 1.2, "dash": "dot"}))
+        _add_dots(drawing, "between quiet moments", OTHER, info.quiet, "line-ew-open", mode="lines+markers",
+                  line={"width": 1.2, "dash": "dot"})
     most = max(p.rank for p in (*info.changes, *info.quiet))
-    drawn.add_hline(y=info.bar, line={"color": MUTED, "width": 1, "dash": "dash"})
-    drawn.add_annotation(
-        x=1, xref="paper", y=info.bar, xanchor="right", yanchor="bottom", showarrow=False,
-        font={"color": MUTED, "size": 12}, text="above: more than quiet moments differ",
-    )  # fmt: skip
-    dressed(drawn, height=330)
-    drawn.update_layout(legend={"orientation": "h", "y": 1.14, "x": 0}, hovermode="closest", dragmode=False)
+    drawing.line(1, info.bar, MUTED, 1)
+    drawing.word(1, x=1, xref="paper", y=info.bar, xanchor="right", yanchor="bottom",
+                 font={"color": MUTED, "size": 12}, text="above: more than quiet moments differ")
     small = {"size": 12, "color": MUTED}
-    drawn.update_xaxes(title={"text": "rank of the statistic", "font": small, "standoff": 4}, showgrid=False,
-                       range=[0.3, most + 0.7])  # fmt: skip
-    drawn.update_yaxes(title={"text": "change, in times its noise", "font": small}, rangemode="tozero")
-    return drawn
+    drawing.axis("x", title={"text": "rank of the statistic", "font": small, "standoff": 4}, showgrid=False,
+                 range=[0.3, most + 0.7])
+    drawing.axis("y", title={"text": "change, in times its noise", "font": small}, rangemode="tozero")
+    return drawing.figure(height=330, legend={"orientation": "h", "y": 1.14, "x": 0}, hovermode="closest",
+                          dragmode=False)
 
 
-def _dots(name: str, colour: str, points: Sequence[Point], symbol: str) -> go.Scatter:
+def _add_dots(
+    drawing: Drawing, name: str, colour: str, points: Sequence[Point], symbol: str, *, mode: str = "markers",
+    **trace: Any,
+) -> None:
     texts = []
     for p in points:
         beside = "" if p.quiet is None else f"; among quiet moments at most {p.quiet:.1f}"
         texts.append(f"{plotly_text(shorten(p.words, LONGEST))}<br>{abs(p.score):.1f} times its noise{beside}")
-    return go.Scatter(
-        x=[p.rank for p in points], y=[abs(p.score) for p in points], mode="markers", name=name,
+    drawing.add(
+        "scatter", x=[p.rank for p in points], y=[abs(p.score) for p in points], mode=mode, name=name,
         marker={"color": colour, "size": 9 if symbol == "circle" else 7, "symbol": symbol}, hovertext=texts,
-        hoverinfo="text",
+        hoverinfo="text", **trace,
     )  # fmt: skip

@@ -24,13 +24,9 @@ def collapsed(stacks: Tabular, *, before: Tabular | None = None, unit: Unit | No
     line. Empty where there are no stacks.
     """
     tree = _tree(stacks, before, unit)
-    lines = []
-    for at, line in _lines(tree):
-        names = ";".join(visible(tree.name[frame]).replace(";", "\\x3b") or "(no name)" for frame in line)
-        values = f"{tree.self_value[at]}" if tree.self_before is None else (
-            f"{tree.self_before[at]} {tree.self_value[at]}")
-        lines.append(f"{names} {values}\n")
-    return "".join(lines)
+    frames = [visible(name).replace(";", "\\x3b") or "(no name)" for name in tree.columns.name]
+    return "".join(f"{';'.join(frames[at] for at in way)} {' '.join(map(str, values))}\n"
+                   for way, values in _lines(tree))
 
 
 def speedscope(
@@ -43,11 +39,12 @@ def speedscope(
     tree = _tree(stacks, before, unit)
     frames: dict[tuple[str, str], int] = {}
     samples, values = [], []
-    for at, line in _lines(tree):
-        samples.append([frames.setdefault((visible(tree.name[frame]) or "(no name)", visible(tree.module[frame])),
-                                          len(frames)) for frame in line])
-        values.append((tree.self_value[at], 0 if tree.self_before is None else tree.self_before[at]))
-    parts = [("", 0)] if tree.self_before is None else [(" before", 1), (" after", 0)]
+    shown_as = [(visible(name) or "(no name)", visible(module))
+                for name, module in zip(tree.columns.name, tree.columns.module, strict=True)]
+    for way, spent in _lines(tree):
+        samples.append([frames.setdefault(shown_as[at], len(frames)) for at in way])
+        values.append(spent)
+    parts = ((" before", 0), (" after", 1)) if tree.compared else (("", 0),)
     profiles = []
     for said, column in parts:
         shown = [at for at, value in enumerate(values) if value[column]]
@@ -67,12 +64,17 @@ def _tree(stacks: Tabular, before: Tabular | None, unit: Unit | None) -> FlameIn
     return info(stacks, unit=unit) if before is None else difference(before, stacks, unit=unit)
 
 
-def _lines(tree: FlameInfo) -> Iterator[tuple[int, list[int]]]:
-    """Each frame in which something was spent itself, and the way to it from the outermost on, without the root."""
+def _lines(info: FlameInfo) -> Iterator[tuple[list[int], tuple[int, ...]]]:
+    """The way to each frame in which something was spent itself, from the outermost on, without the root; and what.
+
+    What was spent is one number; in a difference two, before and after.
+    """
     way: list[int] = []
-    for at, depth in enumerate(tree.depth):
+    tree = info.columns
+    spent = zip(tree.self_before, tree.self_value, strict=True) if info.compared else zip(tree.self_value, strict=True)
+    for at, (depth, values) in enumerate(zip(tree.depth, spent, strict=True)):
         del way[max(depth - 1, 0):]
         if depth:
             way.append(at)
-            if tree.self_value[at] or (tree.self_before and tree.self_before[at]):
-                yield at, list(way)
+            if any(values):
+                yield list(way), values

@@ -11,6 +11,9 @@ are added up. A frame of kind `cut` stands for callers that nobody knows; its na
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, cast
 
@@ -33,35 +36,73 @@ WHOLE = 1_000_000_000
 _Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
-class FlameInfo(NamedTuple):
-    """The merged tree, each list with one entry a frame, callers before what they call; the first one is the root.
+class Boxes(NamedTuple):
+    """The merged tree as columns of int64, one entry a frame, callers before what they call; the first is the root."""
+
+    parent: _Ints  # its place in these columns, -1 for the root's
+    depth: _Ints
+    start: _Ints
+    width: _Ints
+    self_value: _Ints  # spent in the frame itself, in none that it called
+    self_before: _Ints  # the same of the first input of a difference; without one, as self_value
+    symbol: _Ints  # which of FlameInfo's symbols it is
+
+
+class Columns(NamedTuple):
+    """The same as plain values, and what each frame is called."""
+
+    parent: tuple[int, ...]
+    depth: tuple[int, ...]
+    start: tuple[int, ...]
+    width: tuple[int, ...]
+    self_value: tuple[int, ...]
+    self_before: tuple[int, ...]
+    name: tuple[str, ...]
+    module: tuple[str, ...]
+    kind: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FlameInfo:
+    """The merged tree.
 
     Children of a frame stand side by side, the widest first, those of equal width by name. `width` is the sum of
     self_value below, and `start` where it begins, both in the unit. In a difference both are in parts of WHOLE: the
     mean of a frame's shares before and after, so that what is only in one of them is seen as well. Where `seconds` says
     how long both took, these are shares of the busier one's second, not each of its own whole.
+
+    sample_ns  how long one sample stands for
+    symbols    name, module and kind of what the boxes stand for
+    compared   it is a difference
+    seconds    how long before and after took, if each second is compared
     """
 
     unit: Unit
-    sample_ns: int | None  # how long one sample stands for
-    parent: tuple[int, ...]  # its place in these lists, -1 for the root's
-    depth: tuple[int, ...]
-    start: tuple[int, ...]
-    width: tuple[int, ...]
-    self_value: tuple[int, ...]  # spent in the frame itself, in none that it called
-    name: tuple[str, ...]
-    module: tuple[str, ...]
-    kind: tuple[str, ...]
-    self_before: tuple[int, ...] | None = None  # as self_value, of the first input of a difference
-    seconds: tuple[float, float] | None = None  # how long before and after took, if each second is compared
+    sample_ns: int | None
+    boxes: Boxes
+    symbols: Sequence[tuple[str, str, str]]
+    compared: bool = False
+    seconds: tuple[float, float] | None = None
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The tree as plain values."""
+        numbers = (tuple(column.tolist()) for column in self.boxes[:-1])
+        return Columns._make([*numbers, *zip(*(self.symbols[at] for at in self.boxes.symbol.tolist()), strict=True)])
 
     @property
     def total(self) -> int:
         """All samples, or all ns; of the second input in a difference."""
-        return sum(self.self_value)
+        return int(self.boxes.self_value.sum())
 
+    def __len__(self) -> int:
+        return len(self.boxes.parent)
 
-_COLUMNS = ("parent", "depth", "start", "width", "self_value", "name", "module", "kind", "self_before")
+    def __eq__(self, other: object) -> bool:
+        def said(info: FlameInfo) -> tuple[Any, ...]:
+            return info.unit, info.sample_ns, info.compared, info.seconds, info.columns
+
+        return said(self) == said(other) if isinstance(other, FlameInfo) else NotImplemented
 
 
 class _Stacks(NamedTuple):
@@ -194,12 +235,10 @@ def _tree(
             place_of[order] = place_of[above] + lead + run - run[first]
         depth[level] = at
     order = np.argsort(place)
-    known = [symbols[at] if at >= 0 else (ALL, "", ALL) for at in named[order].tolist()]
-    columns = [tuple(column[order].tolist()) for column in (depth, start, width, own[0], own[1])]
-    up = tuple(-1 if at < 0 else int(place[at]) for at in parent[order].tolist())
-    return FlameInfo(stacks.unit, sample_ns, up, columns[0], columns[1], columns[2], columns[3],
-                     tuple(k[0] for k in known), tuple(k[1] for k in known), tuple(k[2] for k in known),
-                     None if before is None else columns[4], seconds)
+    up = np.where(parent[order] < 0, -1, place[parent[order]])
+    named[0] = len(symbols)  # the root
+    boxes = Boxes(up, depth[order], start[order], width[order], own[0][order], own[1][order], named[order])
+    return FlameInfo(stacks.unit, sample_ns, boxes, [*symbols, (ALL, "", ALL)], before is not None, seconds)
 
 
 def without_small(info: FlameInfo, least: float) -> FlameInfo:
@@ -207,36 +246,42 @@ def without_small(info: FlameInfo, least: float) -> FlameInfo:
 
     Nothing is lost in number: a (small) frame has the sum of what it stands for, and says how many frames that is.
     """
-    floor = least * info.width[0]
-    keep = [width >= floor or at == 0 for at, width in enumerate(info.width)]
-    if all(keep):
+    boxes = info.boxes
+    keep = boxes.width >= least * boxes.width[0]
+    keep[0] = True
+    lost = np.flatnonzero(~keep)
+    if not lost.size:
         return info
-    place = {-1: -1}
-    small: dict[int, int] = {}
-    rows: list[list[Any]] = []  # in the order of _COLUMNS
-    inside = -1  # the (small) frame that stands for the frame before this one
-    counts: dict[int, int] = {}
-    before = info.self_before or (0,) * len(info.parent)
-    for at, parent in enumerate(info.parent):
-        if keep[at]:
-            place[at] = len(rows)
-            rows.append([place[parent], info.depth[at], info.start[at], info.width[at], info.self_value[at],
-                         info.name[at], info.module[at], info.kind[at], before[at]])
-            continue
-        if keep[parent]:
-            if parent not in small:
-                small[parent] = len(rows)
-                rows.append([place[parent], info.depth[at], info.start[at], 0, 0, "(small)", "", SMALL, 0])
-            inside = small[parent]
-            rows[inside][3] += info.width[at]
-        rows[inside][4] += info.self_value[at]
-        rows[inside][8] += before[at]
-        counts[inside] = counts.get(inside, 0) + 1
-    for at, count in counts.items():
-        rows[at][6] = f"{format_count(count)} frame{'' if count == 1 else 's'}, each below {least * 100:.2g} % of all"
-    columns = [tuple(column) for column in zip(*rows, strict=True)]
-    fresh = info._replace(**cast(Any, dict(zip(_COLUMNS, columns, strict=True))))
-    return fresh if info.self_before is not None else fresh._replace(self_before=None)
+    # of siblings the small ones are the last, and what is below them follows them: all that one (small) frame stands
+    # for lies side by side, and the first of it gives it its place
+    above = boxes.parent[lost]
+    outermost = keep[above]
+    tops = lost[outermost]
+    begins = np.concatenate([[True], np.diff(boxes.parent[tops]) != 0])
+    first = tops[begins]
+    of_top = np.cumsum(begins) - 1
+    of_lost = np.searchsorted(first, lost, side="right") - 1
+
+    def sums(values: _Ints, which: _Ints) -> _Ints:
+        out = np.zeros(len(first), dtype=np.int64)
+        np.add.at(out, which, values)
+        return out
+
+    counts = np.bincount(of_lost)
+    rows = np.sort(np.concatenate([np.flatnonzero(keep), first]))
+    place = np.full(len(keep), -1)
+    place[rows] = np.arange(len(rows))
+    at = place[first]
+    columns = Boxes(*(column[rows] for column in boxes))
+    columns.parent[1:] = place[columns.parent[1:]]
+    columns.width[at] = sums(boxes.width[tops], of_top)
+    columns.self_value[at] = sums(boxes.self_value[lost], of_lost)
+    columns.self_before[at] = sums(boxes.self_before[lost], of_lost)
+    distinct, which = np.unique(counts, return_inverse=True)
+    columns.symbol[at] = len(info.symbols) + which
+    said = [("(small)", f"{format_count(n)} frame{'' if n == 1 else 's'}, each below {least * 100:.2g} % of all", SMALL)
+            for n in distinct.tolist()]
+    return replace(info, boxes=columns, symbols=[*info.symbols, *said])
 
 
 def flame(
@@ -252,7 +297,7 @@ def flame(
     """
     whole = of or {"samples": "CPU time", "ns": "waiting time"}[info.unit]
     made = _drawn(info, least, whole, lead, note)
-    widest = sorted(info.width, reverse=True)
+    widest = np.sort(info.boxes.width)[::-1]
     while most_bytes is not None and (size := len(made.html())) > most_bytes and len(made.frames) > 2:
         most = int(0.9 * len(made.frames) * most_bytes / size)  # frames of the widest, if all took as many bytes
         least = max(1.01 * least, (widest[most] + 0.5) / max(1, widest[0]))
@@ -266,8 +311,9 @@ def _drawn(info: FlameInfo, least: float, whole: str, lead: str, note: str) -> F
     if drawn is not info:
         notes.append(f"Frames below {least * 100:.2g} % of all are drawn together, as (small); the files that can be "
                      "saved hold what is drawn.")
-    before = drawn.self_before or (0,) * len(drawn.parent)
+    tree = drawn.columns
+    before = tree.self_before if info.compared else (0,) * len(drawn)
     frames = [Frame(*frame) for frame in zip(
-        drawn.depth, drawn.name, drawn.module, drawn.kind, drawn.self_value, before, strict=True)]
+        tree.depth, tree.name, tree.module, tree.kind, tree.self_value, before, strict=True)]
     return Flame(frames, info.unit, whole, " ".join(notes), lead=lead, sample_ns=info.sample_ns,
-                 compared=info.self_before is not None, seconds=info.seconds)
+                 compared=info.compared, seconds=info.seconds)

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 
 from ..display.escape import plotly_text
 from ..units import format_count, format_duration
-from .look import LINE, MUTED, PAPER, Tabular, arrow, dressed, empty, ints, times
+from .drawing import Drawing, empty
+from .look import MUTED, Tabular, arrow, ints, times
 
 #: Rows that are drawn at least; with fewer, one row of cells would be as high as the picture.
 _LEAST_ROWS = 6
@@ -61,7 +62,9 @@ def figure(info: Info) -> go.Figure:
         for row, label, length in zip(info.counts.tolist(), labels, info.length_ns, strict=True)
     ]
     top = max(1, int(np.ceil(np.nanmax(shown)))) if np.isfinite(shown).any() else 1
-    drawing = go.Figure(go.Heatmap(
+    drawing = Drawing()
+    drawing.add(
+        "heatmap",
         x=times([ts + info.step_ns // 2 for ts in info.ts_ns]), y=list(range(len(labels))),  # cells, by their middles
         z=shown, text=hover, zmin=-0.2, zmax=top,
         colorscale=[(0.0, "#e4eef5"), (0.35, "#8fbcd4"), (0.65, "#2f6f9f"), (1.0, "#14324a")],
@@ -70,18 +73,18 @@ def figure(info: Info) -> go.Figure:
         colorbar={"title": {"text": plotly_text(info.what), "side": "top", "font": {"size": 12, "color": MUTED}},
                   "tickvals": list(range(top + 1)), "ticktext": [format_count(10**n) for n in range(top + 1)],
                   "outlinewidth": 0, "thickness": 10, "len": 0.9, "tickfont": {"color": MUTED}},
-    ))
-    dressed(drawing, height=80 + 17 * (len(labels) + 2 * beside), note=info.note)
-    drawing.update_yaxes(
-        **_length_ticks(info.length_ns, beside), showgrid=False, range=[-0.5 - beside, len(labels) - 0.5 + beside],
+    )
+    drawing.axis(
+        "y", None, **_length_ticks(info.length_ns, beside), showgrid=False,
+        range=[-0.5 - beside, len(labels) - 0.5 + beside],
         title={"text": f"length of the {plotly_text(info.what)}" if len(labels) > 8 else "length", "standoff": 8,
                "font": {"size": 12, "color": MUTED}},
     )
-    drawing.update_xaxes(type="date", tickformat="%H:%M:%S", showgrid=False, linecolor=LINE,
-                         title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4})
+    drawing.axis("x", type="date", tickformat="%H:%M:%S", showgrid=False,
+                 title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4})
     # room for the longest title of a colour bar, so that pictures below each other are as wide as each other
-    drawing.update_layout(margin={"t": 12, "l": 78, "r": 116}, plot_bgcolor=PAPER)
-    return drawing
+    return drawing.figure(height=80 + 17 * (len(labels) + 2 * beside), note=info.note,
+                          margin={"t": 12, "l": 78, "r": 116})
 
 
 def _length_ticks(length_ns: list[int], beside: int) -> dict[str, list[Any]]:

@@ -1,6 +1,6 @@
 """What all charts share: columns as numpy arrays, the time axis, colours and fonts.
 
-In: Arrow or pandas tables; figures. Out: arrays; a figure with our look. Never: a chart's own decisions.
+In: Arrow or pandas tables. Out: arrays. Never: a chart's own decisions, or a figure (see drawing.py).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from textwrap import wrap
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -69,84 +68,3 @@ def times(ts_ns: Sequence[int] | np.ndarray[Any, np.dtype[np.int64]]) -> list[st
 def lines(text: str) -> str:
     """A long sentence in lines, for a label that appears where one points."""
     return "<br>".join(map(plotly_text, wrap(shorten(text, 600), 80)))
-
-
-def dressed(figure: go.Figure, *, height: int, note: str = "") -> go.Figure:
-    """The figure with our fonts, colours and margins, and its note below the drawing."""
-    figure.update_layout(
-        template=None, height=height + (22 if note else 0), paper_bgcolor=PAPER, plot_bgcolor=PAPER,
-        font={"family": FONT, "size": 13, "color": INK},
-        margin={"l": 64, "r": 24, "t": 28, "b": 44 + (22 if note else 0)},
-        hoverlabel={"font": {"family": FONT, "size": 12}, "align": "left"}, colorway=list(PALETTE),
-        dragmode="zoom",
-    )
-    figure.update_xaxes(gridcolor=LINE, linecolor=LINE, zeroline=False, tickfont={"color": MUTED}, ticks="")
-    figure.update_yaxes(gridcolor=LINE, linecolor=LINE, zeroline=False, tickfont={"color": MUTED}, ticks="")
-    if note:
-        figure.add_annotation(
-            text=plotly_text(note), xref="paper", yref="paper", x=0, y=0, yshift=-58, xanchor="left", yanchor="bottom",
-            showarrow=False, align="left", font={"size": 12, "color": MUTED},
-        )
-    return figure
-
-
-class Marks:
-    """Bands, lines and words in a figure with one column of subplots, put there at once.
-
-    plotly's add_vrect and add_hline check the whole figure for each of them: 30 ms apiece (plotly 7.1, 2026-11).
-    """
-
-    def __init__(self) -> None:
-        self._shapes: list[dict[str, Any]] = []
-        self._words: list[dict[str, Any]] = []
-
-    def band(self, row: int, start: str, end: str, colour: str, opacity: float) -> None:
-        """Shade a row from one time to another, behind what is drawn."""
-        self._shapes.append({"type": "rect", "layer": "below", "xref": _axis("x", row),
-                             "yref": f"{_axis('y', row)} domain", "x0": start, "x1": end, "y0": 0, "y1": 1,
-                             "line": {"width": 0}, "fillcolor": colour, "opacity": opacity})
-
-    def level(self, row: int, value: float, label: dict[str, Any], *, yshift: float = 0.0) -> None:
-        """A dashed line across a row, with its label at the right, moved so many pixels upwards."""
-        across = {"xref": f"{_axis('x', row)} domain", "yref": _axis("y", row)}
-        self._shapes.append({"type": "line", **across, "x0": 0, "x1": 1, "y0": value, "y1": value,
-                             "line": {"color": label["font"]["color"], "width": 1.4, "dash": "dash"}})
-        self._words.append({**across, "x": 1.003, "y": value, "showarrow": False, "xanchor": "left",
-                            "yanchor": "middle", "yshift": yshift, **label})
-
-    def beside(self, row: int, label: dict[str, Any], *, yshift: float = 0.0) -> None:
-        """A label at the right of a row, at its top or so many pixels above."""
-        self._words.append({"xref": f"{_axis('x', row)} domain", "yref": f"{_axis('y', row)} domain", "x": 1.003,
-                            "y": 1, "showarrow": False, "xanchor": "left", "yanchor": "top", "yshift": yshift, **label})
-
-    def along(self, row: int, at: str, text: str) -> None:
-        """Words upwards in a row, at one time."""
-        self._words.append({"xref": _axis("x", row), "yref": f"{_axis('y', row)} domain", "x": at, "y": 0.5,
-                            "showarrow": False, "textangle": -90, "font": {"size": 10, "color": MUTED}, "text": text})
-
-    def word(self, row: int, **annotation: Any) -> None:
-        """An annotation at a place in a row."""
-        self._words.append({"xref": _axis("x", row), "yref": _axis("y", row), "showarrow": False, **annotation})
-
-    def put(self, drawing: go.Figure) -> None:
-        """Into the figure, after those that it has."""
-        drawing.update_layout(shapes=[*drawing.layout.shapes, *self._shapes],
-                              annotations=[*drawing.layout.annotations, *self._words])
-
-
-def _axis(letter: str, row: int) -> str:
-    return letter if row == 1 else f"{letter}{row}"
-
-
-def empty(note: str) -> go.Figure:
-    """A picture that says why there is none."""
-    figure = go.Figure()
-    figure.add_annotation(
-        text=plotly_text(note), xref="paper", yref="paper", x=0.5, y=0.5, showarrow=False,
-        font={"size": 14, "color": MUTED},
-    )
-    dressed(figure, height=110)
-    figure.update_layout(margin={"t": 10, "b": 10})
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    return figure

@@ -7,23 +7,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from ..display.escape import plotly_text, shorten
 from ..units import format_duration, format_utc
+from .drawing import Drawing, empty
 from .look import (
     INK,
-    LINE,
     MUTED,
     NULL,
     OTHER,
     PALETTE,
     STATE_COLOURS,
-    Marks,
     Tabular,
     arrow,
-    dressed,
-    empty,
     ints,
     lines,
     texts,
@@ -120,28 +116,23 @@ def figure(info: Info) -> go.Figure:
     areas = f"<b>Events recorded</b> ({per})" + "".join(
         f"\u2003<span style='color:{_colour(n, e)}'>■</span> {plotly_text(e.table)}" for n, e in enumerate(info.events))
     unknown = "<b>Lost</b>, and times of which nothing is known" if lost == _LOST else "<b>Lost</b>: nothing"
-    drawing = make_subplots(
-        rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=_BETWEEN / inside, row_heights=heights,
-        subplot_titles=[head, *(title(panel) for panel in info.signals), areas, unknown])
-    drawing.update_annotations(x=0, xanchor="left", font={"size": 12, "color": INK})
-    marks = Marks()
-    _draw_alarms(drawing, marks, info)
+    drawing = Drawing(heights, _BETWEEN)
+    drawing.title(1, head, 12)
+    _draw_alarms(drawing, info)
     for row, panel in enumerate(info.signals, start=2):
-        drawing.layout.annotations[row - 1].hovertext = hover(panel)
-        draw_panel(drawing, marks, panel, row, info.window[1], _SIGNAL)
-        drawing.update_yaxes(nticks=3, row=row, col=1)
-    _draw_events(drawing, info, len(heights) - 1)
-    _draw_lost(drawing, marks, info, len(heights))
-    marks.put(drawing)
-    dressed(drawing, height=inside + 30 + 40)
-    drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 30, "l": 64, "r": 96, "b": 40},
+        drawing.title(row, title(panel), 12, hover(panel))
+        draw_panel(drawing, panel, row, info.window[1], _SIGNAL)
+        drawing.axis("y", row, nticks=3)
+    drawing.title(drawing.rows - 1, areas, 12)
+    _draw_events(drawing, info, drawing.rows - 1)
+    drawing.title(drawing.rows, unknown, 12)
+    _draw_lost(drawing, info, drawing.rows)
+    drawing.axis("x", type="date", hoverformat="%H:%M:%S UTC", tickformat="%H:%M:%S", range=times(info.window),
+                 fixedrange=True)
+    drawing.axis("y", fixedrange=True)
+    drawing.axis("x", drawing.rows, title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4})
+    return drawing.figure(height=inside + 30 + 40, margin={"t": 30, "r": 96, "b": 40}, showlegend=False, hovermode="x",
                           dragmode="select", selectdirection="h")
-    drawing.update_xaxes(type="date", hoverformat="%H:%M:%S UTC", tickformat="%H:%M:%S", range=times(info.window),
-                         fixedrange=True)
-    drawing.update_yaxes(fixedrange=True)
-    drawing.update_xaxes(title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4},
-                         row=len(heights), col=1)
-    return drawing
 
 
 def veils(window: tuple[int, int], chosen: tuple[int, int]) -> list[dict[str, Any]]:
@@ -173,16 +164,16 @@ def _colour(number: int, events: Events) -> str:
     return OTHER if number >= MOST_TABLES else PALETTE[number]
 
 
-def _draw_alarms(drawing: go.Figure, marks: Marks, info: Info) -> None:
+def _draw_alarms(drawing: Drawing, info: Info) -> None:
     raised = info.alarms or ()
-    drawing.add_scatter(x=times(info.window), y=[0, 0], mode="lines", line={"width": 0}, hoverinfo="skip", row=1, col=1)
+    drawing.add("scatter", x=times(info.window), y=[0, 0], mode="lines", line={"width": 0}, hoverinfo="skip")
     for number, alarm in enumerate(raised):
         for span in alarm.spans:
             end = info.window[1] if span.to_ns is None else span.to_ns
             middle = (span.from_ns + end) // 2
             when = f"{format_utc(span.from_ns, date=False)[:8]} to {format_utc(end, date=False)[:8]}"
-            drawing.add_scatter(
-                x=times([span.from_ns, middle, end]), y=[number + _BAR] * 3, mode="lines+markers", row=1, col=1,
+            drawing.add(
+                "scatter", x=times([span.from_ns, middle, end]), y=[number + _BAR] * 3, mode="lines+markers",
                 customdata=[number] * 3, line={"width": 13, "color": STATE_COLOURS.get(span.state, MUTED)},
                 marker={"size": 13, "symbol": "square", "opacity": 0}, name=plotly_text(alarm.name),
                 hovertemplate=f"{plotly_text(shorten(alarm.name, 80))}<br>{when} UTC: {plotly_text(span.state)}"
@@ -190,35 +181,36 @@ def _draw_alarms(drawing: go.Figure, marks: Marks, info: Info) -> None:
         first, last = alarm.spans[0].from_ns, alarm.spans[-1].to_ns
         last = info.window[1] if last is None else min(last, info.window[1])
         is_early = info.window[1] - first >= last - info.window[0]  # where its name, which is above it, has more room
-        marks.word(1, x=times([first if is_early else last])[0], y=number + _NAME, text=plotly_text(
+        drawing.word(1, x=times([first if is_early else last])[0], y=number + _NAME, text=plotly_text(
             shorten(alarm.name, 64)), xanchor="left" if is_early else "right", font={"size": 11.5, "color": INK})
     if not raised:
         said = ("none was raised" if info.alarms is not None else "the recording could not be judged" if info.failed
                 else "the recording is being judged …")
-        marks.word(1, x=times(info.window)[0], y=0, xanchor="left", text=said, font={"size": 12, "color": MUTED})
-    drawing.update_yaxes(visible=False, range=[max(1, len(raised)) - 0.5, -0.5], row=1, col=1)
-    drawing.update_xaxes(showgrid=False, row=1, col=1)
+        drawing.word(1, x=times(info.window)[0], y=0, xanchor="left", text=said, font={"size": 12, "color": MUTED})
+    drawing.axis("y", 1, visible=False, range=[max(1, len(raised)) - 0.5, -0.5])
+    drawing.axis("x", 1, showgrid=False)
 
 
-def _draw_events(drawing: go.Figure, info: Info, row: int) -> None:
+def _draw_events(drawing: Drawing, info: Info, row: int) -> None:
     x = times([*info.starts, info.window[1]])
     for number, events in reversed(list(enumerate(info.events))):
-        drawing.add_scatter(
-            x=x, y=np.array([*events.rows, events.rows[-1]], dtype=np.float64), name=plotly_text(events.table), row=row,
-            col=1, mode="lines", stackgroup="events", line={"width": 0, "shape": "hv"},
+        drawing.add(
+            "scatter", row, x=x, y=np.array([*events.rows, events.rows[-1]], dtype=np.float64),
+            name=plotly_text(events.table), mode="lines", stackgroup="events", line={"width": 0, "shape": "hv"},
             fillcolor=_colour(number, events), hovertemplate="%{y:,d}<extra>%{fullData.name}</extra>")
-    drawing.update_yaxes(rangemode="tozero", nticks=3, row=row, col=1)
+    drawing.axis("y", row, rangemode="tozero", nticks=3)
 
 
-def _draw_lost(drawing: go.Figure, marks: Marks, info: Info, row: int) -> None:
-    drawing.add_bar(
-        x=times([start + info.step_ns // 2 for start in info.starts]), y=np.array(info.lost, dtype=np.float64), row=row,
-        col=1, marker={"color": STATE_COLOURS["crit"]}, hovertemplate="%{y:,d} events lost<extra></extra>")
+def _draw_lost(drawing: Drawing, info: Info, row: int) -> None:
+    drawing.add(
+        "bar", row, x=times([start + info.step_ns // 2 for start in info.starts]),
+        y=np.array(info.lost, dtype=np.float64),
+        marker={"color": STATE_COLOURS["crit"]}, hovertemplate="%{y:,d} events lost<extra></extra>")
     for start, end, why in info.gaps:
         x0, x1 = times([start, end])
-        marks.band(row, x0, x1, OTHER, 0.5)
-        drawing.add_scatter(x=times([(start + end) // 2]), y=[0], mode="markers", marker={"size": 14, "opacity": 0},
-                            row=row, col=1, hovertemplate=f"nothing is known of {plotly_text(why)}<extra></extra>")
+        drawing.band(row, x0, x1, OTHER, 0.5)
+        drawing.add("scatter", row, x=times([(start + end) // 2]), y=[0], mode="markers",
+                    marker={"size": 14, "opacity": 0},
+                    hovertemplate=f"nothing is known of {plotly_text(why)}<extra></extra>")
     top = max(info.lost)
-    drawing.update_yaxes(range=[0, 1.15 * top if top else 1], nticks=2, showticklabels=bool(top), gridcolor=LINE,
-                         row=row, col=1)
+    drawing.axis("y", row, range=[0, 1.15 * top if top else 1], nticks=2, showticklabels=bool(top))

@@ -10,21 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from ..display.escape import plotly_text, shorten
 from ..units import COMPARED, HOUR, MINUTE, MS, SECOND, US, format_duration
+from .drawing import Drawing, empty
 from .look import (
-    INK,
     MUTED,
     NULL,
     PALETTE,
     STATE_COLOURS,
-    Marks,
     Tabular,
     arrow,
-    dressed,
-    empty,
     floats,
     ints,
     lines,
@@ -239,29 +235,20 @@ def figure(info: Info) -> go.Figure:
     count = len(info.panels)
     heights = [_ALARMED if panel.spans or panel.thresholds else _BESIDE for panel in info.panels]
     inside = sum(heights) + _BETWEEN * (count - 1)
-    drawing = make_subplots(
-        rows=count, cols=1, shared_xaxes=True, vertical_spacing=_BETWEEN / inside if count > 1 else 0.0,
-        row_heights=heights, subplot_titles=[title(panel) for panel in info.panels],
-    )
-    drawing.update_annotations(x=0, xanchor="left", font={"size": 13, "color": INK})
+    drawing = Drawing(heights, _BETWEEN)
     last = max((s.ts_ns[-1] for p in info.panels for s in p.series), default=0) + SECOND
-    marks = Marks()
     for row, panel in enumerate(info.panels, start=1):
-        drawing.layout.annotations[row - 1].hovertext = hover(panel)
-        draw_panel(drawing, marks, panel, row, last, heights[row - 1])
-    _break_axis(drawing, marks, info.stretches, heights)
-    marks.put(drawing)
-    dressed(drawing, height=inside + 36 + 44, note=info.note)
-    drawing.update_layout(showlegend=False, hovermode="x", margin={"t": 36, "l": 64, "r": 96})
-    drawing.update_xaxes(type="date", hoverformat="%H:%M:%S UTC", tickformat="%H:%M:%S")
-    drawing.update_xaxes(title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4}, row=count, col=1)
-    drawing.update_yaxes(nticks=4)
-    return drawing
+        drawing.title(row, title(panel), 13, hover(panel))
+        draw_panel(drawing, panel, row, last, heights[row - 1])
+    _break_axis(drawing, info.stretches, heights)
+    drawing.axis("x", type="date", hoverformat="%H:%M:%S UTC", tickformat="%H:%M:%S")
+    drawing.axis("x", count, title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4})
+    drawing.axis("y", nticks=4)
+    return drawing.figure(height=inside + 36 + 44, note=info.note, margin={"t": 36, "r": 96}, showlegend=False,
+                          hovermode="x")
 
 
-def _break_axis(
-    drawing: go.Figure, marks: Marks, stretches: Sequence[tuple[int, int]], heights: Sequence[int]
-) -> None:
+def _break_axis(drawing: Drawing, stretches: Sequence[tuple[int, int]], heights: Sequence[int]) -> None:
     """Take most of the gaps between the stretches out of the axis; what is left is grey, and says how long it was."""
     if len(stretches) < 2:
         return
@@ -273,15 +260,15 @@ def _break_axis(
     for start, end in stretches:  # not at its very edges: there the next stretch's are near
         inside = range(-(-(start + left) // step) * step, end - left, step)
         ticks += inside or [(start + end) // 2 // SECOND * SECOND]
-    drawing.update_xaxes(rangebreaks=[{"bounds": times([start + left, end - left])} for start, end in gaps],
-                         range=times([stretches[0][0], stretches[-1][1]]), tickvals=times(ticks))
+    drawing.axis("x", rangebreaks=[{"bounds": times([start + left, end - left])} for start, end in gaps],
+                 range=times([stretches[0][0], stretches[-1][1]]), tickvals=times(ticks))
     for start, end in gaps:
         begin, middle, stop = times([start, start + left, end])
         length = end - start
         told = f"{length // MINUTE} min" if 10 * MINUTE <= length < HOUR else format_duration(length)
         for row, height in enumerate(heights, start=1):
-            marks.band(row, begin, stop, MUTED, 0.16)
-            marks.along(row, middle, f"{told} not recorded" if height >= _ALARMED else told)
+            drawing.band(row, begin, stop, MUTED, 0.16)
+            drawing.along(row, middle, f"{told} not recorded" if height >= _ALARMED else told)
 
 
 def title(panel: Panel) -> str:
@@ -304,15 +291,15 @@ def hover(panel: Panel) -> str | None:
     return lines(panel.about) or None
 
 
-def draw_panel(drawing: go.Figure, marks: Marks, panel: Panel, row: int, last_ns: int, height: int) -> None:
-    """The lines of a panel in its row, so many pixels high; its spans and thresholds into the marks."""
+def draw_panel(drawing: Drawing, panel: Panel, row: int, last_ns: int, height: int) -> None:
+    """The lines of a panel in its row, so many pixels high, with its spans and thresholds."""
     form = ".1%" if panel.unit == "%" else ",.4~g"
     tail = f" {panel.unit}" if panel.unit not in ("%", "") else ""
     for number, series in enumerate(panel.series):
         name = plotly_text(shorten(series.name or panel.signal, 48))
-        drawing.add_scatter(
-            # the last second, too, is drawn to its end
-            x=times([*series.ts_ns, series.ts_ns[-1] + SECOND]), name=name, row=row, col=1, mode="lines",
+        drawing.add(
+            "scatter", row, name=name, mode="lines",
+            x=times([*series.ts_ns, series.ts_ns[-1] + SECOND]),  # the last second, too, is drawn to its end
             y=np.array([*series.values, series.values[-1]], dtype=np.float32),
             line={"shape": "hv", "width": 2, "color": PALETTE[number % len(PALETTE)]}, connectgaps=False,
             hovertemplate=f"%{{y:{form}}}{plotly_text(tail)}" + ("<extra>%{fullData.name}</extra>" if series.name
@@ -320,22 +307,22 @@ def draw_panel(drawing: go.Figure, marks: Marks, panel: Panel, row: int, last_ns
         )
     for span in panel.spans:
         start, end = times([span.from_ns, last_ns if span.to_ns is None else span.to_ns])
-        marks.band(row, start, end, STATE_COLOURS.get(span.state, MUTED), 0.13)
+        drawing.band(row, start, end, STATE_COLOURS.get(span.state, MUTED), 0.13)
     levels = [limit for limit in panel.thresholds if limit.is_level]
     peak = max([_peak(np.array(s.values)) for s in panel.series] + [abs(t.value) for t in levels])
     top = None
     if not any(value < 0 for series in panel.series for value in series.values):
         top = max(1.15 * peak, _LEAST_RATIO if panel.unit == "%" else 0.0) or 1
-        drawing.update_yaxes(range=[0, top], row=row, col=1)
+        drawing.axis("y", row, range=[0, top])
     at = -math.inf  # where the label below stands, in pixels
     for limit in sorted(levels, key=lambda one: one.value):
         place = 0.0 if top is None else limit.value / top * height
         at = max(place, at + _LABEL)
-        marks.level(row, limit.value, _label(panel, limit), yshift=at - place if top is not None else 0.0)
+        drawing.level(row, limit.value, _label(panel, limit), yshift=at - place if top is not None else 0.0)
     for nth, limit in enumerate(one for one in panel.thresholds if not one.is_level):
-        marks.beside(row, _label(panel, limit), yshift=-_LABEL * nth)
+        drawing.beside(row, _label(panel, limit), yshift=-_LABEL * nth)
     if panel.unit == "%":
-        drawing.update_yaxes(tickformat=".0%", row=row, col=1)
+        drawing.axis("y", row, tickformat=".0%")
 
 
 def _label(panel: Panel, limit: Threshold) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import plotly.graph_objects as go
 
 from ..display.escape import plotly_text
 from ..units import format_count, seconds
-from .look import INK, MUTED, PALETTE, STATE_COLOURS, dressed, empty
+from .drawing import Drawing, empty
+from .look import INK, MUTED, PALETTE, STATE_COLOURS
 
 MOST_NAMED = 6
 BAD = STATE_COLOURS["crit"]
@@ -78,39 +79,39 @@ def figure(info: Info) -> go.Figure:
     """A scatter: x the longest delay in seconds, y wrong answers; red where faults were missed."""
     if not info.points:
         return empty("No setting raised the alarm on any recording.")
-    drawn = go.Figure()
+    drawing = Drawing()
     found = [p for p in info.points if not p.missed]
     missing = [p for p in info.points if p.missed]
     for points, name, colour in ((found, "finds every fault", PALETTE[0]), (missing, "misses a fault", BAD)):
         if points:
-            drawn.add_trace(_trace(points, name, colour))
+            _add_dots(drawing, points, name, colour)
     for mark, words, symbol, side in (
         ("today", "today's setting", "diamond-open", "top right"), ("knee", "the knee", "star", "top left"),
     ):  # fmt: skip
         marked = [p for p in info.points if mark in p.marks]
         if marked:
-            drawn.add_trace(_mark(marked, words, symbol, side))
-    drawn.update_xaxes(title="from the onset of the fault to the alarm, the slowest (s)", rangemode="tozero")
+            _add_mark(drawing, marked, words, symbol, side)
+    drawing.axis("x", title={"text": "from the onset of the fault to the alarm, the slowest (s)"}, rangemode="tozero")
     worst = max(p.missed + p.false_alarms for p in info.points)
     span, step = [-0.08 * (worst + 1), worst + 0.5], max(1, worst // 8)
-    drawn.update_yaxes(title="wrong answers (recordings)", range=span, dtick=step)
-    drawn.update_layout(legend={"orientation": "h", "y": 1.12, "x": 0})
-    return dressed(drawn, height=420)
+    drawing.axis("y", title={"text": "wrong answers (recordings)"}, range=span, dtick=step)
+    return drawing.figure(height=420, legend={"orientation": "h", "y": 1.12, "x": 0})
 
 
-def _trace(points: list[Point], name: str, colour: str) -> Any:
-    return go.Scatter(
-        x=[seconds(p.delay_ns) for p in points], y=[p.missed + p.false_alarms for p in points], mode="markers",
-        name=name, text=[p.words for p in points], customdata=[[p.missed, p.false_alarms, p.settings] for p in points],
+def _add_dots(drawing: Drawing, points: list[Point], name: str, colour: str) -> None:
+    drawing.add(
+        "scatter", x=[seconds(p.delay_ns) for p in points], y=[p.missed + p.false_alarms for p in points],
+        mode="markers", name=name, text=[p.words for p in points],
+        customdata=[[p.missed, p.false_alarms, p.settings] for p in points],
         marker={"color": colour, "size": [min(26, 7 + p.settings**0.5) for p in points], "opacity": 0.6},
         hovertemplate="%{x:.1f} s; missed %{customdata[0]}, false alarms %{customdata[1]}<br>%{customdata[2]} settings:"
         "<br>%{text}<extra></extra>",
     )
 
 
-def _mark(points: list[Point], words: str, symbol: str, side: str) -> Any:
-    return go.Scatter(
-        x=[seconds(p.delay_ns) for p in points], y=[p.missed + p.false_alarms for p in points], mode="markers+text",
-        name=words, text=[words] * len(points), textposition=side, textfont={"color": INK}, hoverinfo="skip",
-        marker={"symbol": symbol, "size": 17, "color": INK, "line": {"width": 2, "color": MUTED}},
+def _add_mark(drawing: Drawing, points: list[Point], words: str, symbol: str, side: str) -> None:
+    drawing.add(
+        "scatter", x=[seconds(p.delay_ns) for p in points], y=[p.missed + p.false_alarms for p in points],
+        mode="markers+text", name=words, text=[words] * len(points), textposition=side, textfont={"color": INK},
+        hoverinfo="skip", marker={"symbol": symbol, "size": 17, "color": INK, "line": {"width": 2, "color": MUTED}},
     )

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..errors import BadUsage
 from ..units import SECOND
@@ -53,6 +54,9 @@ _COLUMNS: list[tuple[str, pa.DataType, str, str]] = [
     ("cut", pa.bool_(), "none", "there were frames further out that are not known"),
     ("samples", pa.int64(), "count", "rows of the table with this stack"),
 ]  # fmt: skip
+
+_SUMMED = {"node": pa.string(), "comm": pa.string(), "tgid": pa.int64(), "start_ns": pa.int64(),
+           "samples": pa.int64(), "value": pa.int64()}
 
 
 def stacks(
@@ -124,42 +128,41 @@ class _Folded:
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._sums: dict[tuple[str, str, int, int | None, int], list[int]] = {}
+        self._parts: list[pa.Table] = []
 
     def add(self, rows: pa.Table) -> None:
         """More rows, of different stacks."""
-        for row in _tuples(rows):
-            sums = self._sums.setdefault((row.node, row.comm, row.tgid, row.start_ns, self._names.number(row)), [0, 0])
-            sums[0] += row.samples
-            sums[1] += row.value
+        columns = {name: rows[name].cast(type) for name, type in _SUMMED.items()}
+        self._parts.append(pa.table({**columns, "stack": pa.array(self._names.numbers(rows), pa.int64())}))
 
     def table(self, unit: str) -> pa.Table:
-        """All of them: the heaviest first; of those that weigh the same, in the order of what they are, null first."""
-        numbers = {number for *_, number in self._sums}
-        rank = {number: at for at, number in enumerate(sorted(numbers, key=lambda n: _order(self._names.known[n])))}
-
-        def order(item: tuple[tuple[str, str, int, int | None, int], list[int]]) -> tuple[Any, ...]:
-            (node, comm, tgid, start_ns, number), (_, value) = item
-            return (-value, node, comm or "", -1 if tgid is None else tgid, -1 if start_ns is None else start_ns,
-                    rank[number])
-
-        rows = [(*key, *sums) for key, sums in sorted(self._sums.items(), key=order)]
-        node, comm, tgid, start_ns, number, samples, value = zip(*rows, strict=True) if rows else ((),) * 7
-        distinct = [self._names.known[n] for n in rank]
-        stack = np.array([rank[n] for n in number], dtype=np.int64)
+        """All of them: the heaviest first; of those that weigh the same, in the order of what they are, null last."""
+        parts = pa.concat_tables([pa.schema([*_SUMMED.items(), ("stack", pa.int64())]).empty_table(), *self._parts])
+        who = [name for name in parts.column_names if name not in ("samples", "value")]
+        rows = parts.group_by(who).aggregate([("samples", "sum"), ("value", "sum")])
+        known = self._names.known
+        distinct = sorted(pc.unique(rows["stack"]).to_pylist(), key=lambda number: _order(known[number]))
+        rank = np.zeros(len(known), dtype=np.int64)
+        rank[distinct] = np.arange(len(distinct))
+        rows = rows.set_column(who.index("stack"), "stack", pa.array(rank[rows["stack"].to_numpy()], pa.int64()))
+        order = [("value_sum", "descending"), *((name, "ascending") for name in who)]
+        rows = rows.take(pc.sort_indices(rows, order)).combine_chunks()
+        stack = rows["stack"].to_numpy()
+        shown = [known[number] for number in distinct]
         columns = [
-            node, comm, tgid, start_ns,
-            _lists([d.frames for d in distinct], stack, pa.array(comm, pa.string())),
-            _lists([d.kinds for d in distinct], stack, pa.array([THREAD_KIND] * len(rows), pa.string())),
-            _lists([d.modules for d in distinct], stack, pa.nulls(len(rows), pa.string())),
-            [self._names.known[n].cut for n in number], samples, value,
+            *(rows[name] for name in ("node", "comm", "tgid", "start_ns")),
+            _lists([one.frames for one in shown], stack, rows["comm"].combine_chunks()),
+            _lists([one.kinds for one in shown], stack, pa.array([THREAD_KIND] * len(rows), pa.string())),
+            _lists([one.modules for one in shown], stack, pa.nulls(len(rows), pa.string())),
+            pa.array([one.cut for one in shown], pa.bool_()).take(pa.array(stack)),
+            rows["samples_sum"], rows["value_sum"],
         ]  # fmt: skip
         schema = pa.schema(
             [pa.field(n, t, metadata={"unit": u, "description": d}) for n, t, u, d in _COLUMNS]
             + [pa.field("value", pa.int64(), metadata={"unit": "ns" if unit == "ns" else "count"})],
             metadata={"unit": unit},
         )
-        return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+        return pa.table(columns, schema=schema)
 
 
 def _order(stack: _Stack) -> tuple[Any, ...]:
@@ -180,19 +183,36 @@ def _lists(distinct: Sequence[Sequence[str | None]], which: np.ndarray[Any, Any]
 
 class _Row(NamedTuple):
     node: str
-    comm: str
     tgid: int
     start_ns: int | None
     kernel_stack: Sequence[int] | None
     user_frames: Sequence[str] | None
     cut: bool
-    samples: int
-    value: int
 
 
 def _tuples(rows: pa.Table) -> Iterable[_Row]:
     for values in zip(*(rows[name].to_pylist() for name in _Row._fields), strict=True):
         yield _Row(*values)
+
+
+class _Flat(NamedTuple):
+    """A column of lists: all that is in them, and where each begins and ends; null ones are as null says."""
+
+    values: pa.Array
+    ends: np.ndarray[Any, np.dtype[np.int64]]  # one more than there are lists: the first is 0
+    null: list[bool]
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray) -> _Flat:
+        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+        flat = pc.list_flatten(column)
+        values = pa.concat_arrays(flat.chunks) if flat.num_chunks else pa.array([], flat.type)
+        return cls(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), pc.is_null(column).to_pylist())
+
+    def keys(self, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> list[bytes | None]:
+        """Each list as bytes, one number for each value: what can be looked up without becoming Python's."""
+        whole, ends = numbers.astype(np.int64).tobytes(), (self.ends * 8).tolist()
+        return [None if null else whole[a:b] for null, a, b in zip(self.null, ends, ends[1:], strict=False)]
 
 
 @dataclass(frozen=True)
@@ -238,6 +258,7 @@ class Names:
         self._kernel: dict[tuple[Any, ...], _Symbol] = {}
         self._numbers: dict[_Stack, int] = {}
         self._met: dict[tuple[Any, ...], int] = {}
+        self._texts: dict[str, int] = {}
         for row in symbols.to_pylist() if symbols is not None else []:
             if row["address"] is not None:
                 self._kernel[row["node"], row["address"], row["is_return"]] = _symbol(row, KERNEL)
@@ -251,19 +272,29 @@ class Names:
         symbols = recording["symbols"].arrow() if "symbols" in recording else None
         return cls(symbols, _SWITCH.get(table))
 
-    def number(self, row: _Row) -> int:
-        """Which stack this row has, without the thread's name, which is what differs most; equal ones have one."""
-        plain = any(frame[:2] == "0x" for frame in row.user_frames or ())
-        kernel = None if row.kernel_stack is None else tuple(row.kernel_stack)
-        user = None if row.user_frames is None else tuple(row.user_frames)
-        key = (row.node, kernel, user, row.cut, (row.tgid, row.start_ns) if plain else None)
-        found = self._met.get(key)
-        if found is None:
+    def numbers(self, rows: pa.Table) -> list[int]:
+        """Which stack each row has, without the thread's name, which is what differs most; equal ones have one."""
+        kernel, user = _Flat.of(rows["kernel_stack"]), _Flat.of(rows["user_frames"])
+        encoded = pc.dictionary_encode(user.values)
+        texts = encoded.dictionary.to_pylist()
+        places = encoded.indices.to_numpy()
+        own = np.array([self._texts.setdefault(text, len(self._texts)) for text in texts], dtype=np.int64)
+        # an address means something in its own process only
+        plain = np.array([text[:2] == "0x" for text in texts], dtype=bool)[places]
+        met = np.concatenate([[0], np.cumsum(plain)])[user.ends]
+        who = zip(rows["tgid"].to_pylist(), rows["start_ns"].to_pylist(), strict=True)
+        keys = list(zip(
+            rows["node"].to_pylist(), kernel.keys(kernel.values.to_numpy()), user.keys(own[places]),
+            rows["cut"].to_pylist(), [one if has else None for one, has in zip(who, np.diff(met) > 0, strict=True)],
+            strict=True,
+        ))  # fmt: skip
+        fresh = {key: at for at, key in enumerate(keys) if key not in self._met}
+        for key, row in zip(fresh, _tuples(rows.take(pa.array(fresh.values(), pa.int64()))), strict=True):
             stack = self._stack(row)
-            found = self._met[key] = self._numbers.setdefault(stack, len(self.known))
-            if found == len(self.known):
+            self._met[key] = self._numbers.setdefault(stack, len(self.known))
+            if self._met[key] == len(self.known):
                 self.known.append(stack)
-        return found
+        return [self._met[key] for key in keys]
 
     def _stack(self, row: _Row) -> _Stack:
         user, is_cut = self._walk(row) if row.user_frames is not None else ([], True)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from santabpf.charts.flame_files import collapsed, speedscope
-from santabpf.charts.flame_graph import WHOLE, FlameInfo, difference, flame, info, without_small
+from santabpf.charts.flame_graph import WHOLE, Columns, FlameInfo, difference, flame, info, without_small
 from santabpf.errors import BadUsage
 
 #: What speedscope's file-format-schema.json requires of a file with sampled profiles.
@@ -38,7 +38,7 @@ SCHEMA = {
 }
 
 
-def path(tree: FlameInfo, at: int) -> tuple[tuple[str, str, str], ...]:
+def path(tree: Columns, at: int) -> tuple[tuple[str, str, str], ...]:
     """The frames from the outermost to this one."""
     way = []
     while at > 0:
@@ -48,7 +48,8 @@ def path(tree: FlameInfo, at: int) -> tuple[tuple[str, str, str], ...]:
 
 
 def test_the_tree_of_a_few_stacks_is_the_one_counted_by_hand() -> None:
-    tree = info(made.table(made.ROWS))
+    made_of_it = info(made.table(made.ROWS))
+    tree = made_of_it.columns
     seen = list(zip(tree.depth, tree.name, tree.start, tree.width, tree.self_value, tree.parent, strict=True))
     assert seen == [
         (0, "all", 0, 100, 0, -1),
@@ -63,7 +64,7 @@ def test_the_tree_of_a_few_stacks_is_the_one_counted_by_hand() -> None:
         (2, "[cut: no frame pointers]", 93, 7, 0, 1),
         (3, "libz.so.1+0x23", 93, 7, 7, 9),
     ]
-    assert tree.total == 100
+    assert made_of_it.total == 100
     assert tree.module[4] == "/lib/libc.so.6"
     assert tree.kind[9] == "cut"
 
@@ -82,14 +83,15 @@ def test_every_stack_is_in_the_tree_with_its_sum_and_nothing_else(seed: int) -> 
     sums: Counter[Any] = Counter()
     for frames, value in rows:
         sums[tuple(frames)] += value
-    tree = info(made.table(rows))
+    tree = info(made.table(rows)).columns
     own = {path(tree, at): value for at, value in enumerate(tree.self_value) if value}
     assert own == {tuple((n, k, m) for n, k, m in way): value for way, value in sums.items() if value}
 
 
-@pytest.mark.parametrize("tree", [info(made.table(made.made_up(6))),
-                                  difference(made.table(made.made_up(7)), made.table(made.made_up(8)))])
-def test_children_stand_within_their_parent_side_by_side_the_widest_first(tree: FlameInfo) -> None:
+@pytest.mark.parametrize("made_of_it", [info(made.table(made.made_up(6))),
+                                        difference(made.table(made.made_up(7)), made.table(made.made_up(8)))])
+def test_children_stand_within_their_parent_side_by_side_the_widest_first(made_of_it: FlameInfo) -> None:
+    tree = made_of_it.columns
     for at in range(len(tree.parent)):
         children = [child for child, parent in enumerate(tree.parent) if parent == at]
         assert sum(tree.width[child] for child in children) <= tree.width[at]
@@ -103,18 +105,18 @@ def test_children_stand_within_their_parent_side_by_side_the_widest_first(tree: 
 
 def test_one_name_in_two_modules_is_two_functions() -> None:
     three = [("f", "user", "a.so"), ("f", "user", "b.so"), ("f", "kernel", "a.so")]
-    tree = info(made.table([([frame], 5 // at) for at, frame in enumerate(three, 2)]))
+    tree = info(made.table([([frame], 5 // at) for at, frame in enumerate(three, 2)])).columns
     assert list(zip(tree.name, tree.module, tree.kind, strict=True))[1:] == [
         ("f", "a.so", "user"), ("f", "a.so", "kernel"), ("f", "b.so", "user")]  # 2, 1 and 1 samples
 
 
 def test_stacks_that_are_empty_missing_or_worth_nothing_do_no_harm() -> None:
-    assert info(made.table([])).name == ("all",)
-    assert info(made.table([([], 3), ([made.MAIN], 0)])).self_value == (3,)
+    assert info(made.table([])).columns.name == ("all",)
+    assert info(made.table([([], 3), ([made.MAIN], 0)])).columns.self_value == (3,)
     nulls = pa.table({"frames": pa.array([None, ["f"]], pa.list_(pa.string())),
                       "kinds": pa.array([None, ["user"]], pa.list_(pa.string())),
                       "modules": pa.array([None, [None]], pa.list_(pa.string())), "value": pa.array([1, 2])})
-    tree = info(nulls, unit="ns")
+    tree = info(nulls, unit="ns").columns
     assert (tree.name, tree.module, tree.self_value) == (("all", "f"), ("", ""), (1, 2))
 
 
@@ -135,7 +137,7 @@ def test_a_table_that_is_no_table_of_stacks_is_refused_with_the_reason(change: A
 def test_a_difference_compares_shares_and_shows_what_is_only_in_one() -> None:
     before = made.table([([made.MAIN, made.SORT], 100), ([made.MAIN, made.HASH], 100)])
     after = made.table([([made.MAIN, made.SORT], 30), ([made.MAIN, made.READ], 10)])
-    tree = difference(before, after)
+    tree = difference(before, after).columns
     assert tree.name == ("all", "main", "sort", "hash", "ksys_read")
     assert tree.width == (WHOLE, WHOLE, WHOLE * 5 // 8, WHOLE // 4, WHOLE // 8)
     assert tree.self_value == (0, 0, 30, 0, 10)
@@ -146,14 +148,15 @@ def test_a_difference_compares_shares_and_shows_what_is_only_in_one() -> None:
 
 def test_small_frames_are_drawn_together_and_none_of_their_time_is_lost() -> None:
     tree = info(made.table(made.ROWS))
-    fewer = without_small(tree, 0.15)
+    made_of_it = without_small(tree, 0.15)
+    fewer = made_of_it.columns
     assert [(n, w, s) for n, w, s in zip(fewer.name, fewer.width, fewer.self_value, strict=True)] == [
         ("all", 100, 0), ("shop [pid 7]", 100, 0), ("main", 93, 10), ("sort", 50, 30), ("hash", 20, 20),
         ("do_syscall_64", 23, 0), ("ksys_read", 23, 23), ("(small)", 10, 10), ("(small)", 7, 7)]
     assert fewer.module[7] == "2 frames, each below 15 % of all"
     assert fewer.parent == (-1, 0, 1, 2, 3, 2, 5, 2, 1)
     assert fewer.start == (0, 0, 0, 0, 0, 50, 50, 73, 93)
-    assert fewer.total == tree.total
+    assert made_of_it.total == tree.total
     assert without_small(tree, 0.01) is tree
 
 
@@ -164,7 +167,7 @@ def test_a_large_tree_fits_where_it_must_and_says_what_that_cost() -> None:
     tree = info(made.table(rows))
     fitted = flame(tree, most_bytes=300_000)
     assert len(fitted.html()) <= 300_000
-    assert 100 < len(fitted.frames) < len(tree.parent)
+    assert 100 < len(fitted.frames) < len(tree)
     assert "are drawn together, as (small)" in fitted.note
     assert sum(frame.value for frame in fitted.frames) == tree.total
     assert flame(info(made.table(made.ROWS)), most_bytes=300_000).note == ""

@@ -37,7 +37,7 @@ def test_many_processes_of_one_command_stand_together_and_are_counted() -> None:
     rows = [{"comm": "gzip", "tgid": 100 + at} for at in range(23)]
     rows += [{"comm": "gzip", "tgid": 100, "start_ns": 9}]  # the number came round
     rows += [{"comm": "cron", "tgid": 7}, {"comm": "cron", "tgid": 7, "frames": ["run"]}]
-    tree = info(by_process(recorded(rows)))
+    tree = info(by_process(recorded(rows))).columns
     assert [name for name, depth in zip(tree.name, tree.depth, strict=True) if depth == 1] == [
         "gzip (24 processes)", "cron [7]"]
     assert tree.width[1] == 24
@@ -47,7 +47,7 @@ def test_many_processes_of_one_command_stand_together_and_are_counted() -> None:
 
 
 def test_several_nodes_stand_around_their_processes() -> None:
-    tree = info(by_process(recorded([{"node": node, "comm": "sh", "tgid": 5} for node in ("web-1", "web-2")])))
+    tree = info(by_process(recorded([{"node": node, "comm": "sh", "tgid": 5} for node in ("web-1", "web-2")]))).columns
     assert tree.name == ("all", "web-1", "sh [5]", "main", "web-2", "sh [5]", "main")
     assert whose(recorded([{"node": node, "comm": "sh", "tgid": 5} for node in ("web-1", "web-2")])) == {
         ("web-1", "sh [5]"): [("web-1", "sh", 5, 1)], ("web-2", "sh [5]"): [("web-2", "sh", 5, 1)]}
@@ -55,4 +55,4 @@ def test_several_nodes_stand_around_their_processes() -> None:
 
 def test_the_unit_is_kept_and_nothing_is_fine() -> None:
     assert info(by_process(recorded([{"comm": "sh", "tgid": 5}], "ns"))).unit == "ns"
-    assert info(by_process(recorded([]))).name == ("all",)
+    assert info(by_process(recorded([]))).columns.name == ("all",)

@@ -21,14 +21,15 @@ AFTER = {(*MAIN, "render"): 20.0, (*MAIN, "query", "ksys_write"): 10.0, (*MAIN, 
 def test_what_takes_as_much_of_a_second_as_before_is_the_same_though_its_share_is_not() -> None:
     busy, idle = made.table([([made.MAIN, made.SORT], 300), ([made.MAIN, made.HASH], 300)]), made.table(
         [([made.MAIN, made.SORT], 600)])  # fmt: skip
-    tree = difference(idle, busy, seconds=(20.0, 10.0))
+    both = difference(idle, busy, seconds=(20.0, 10.0))
+    tree = both.columns
     at = {name: n for n, name in enumerate(tree.name)}
-    assert tree.seconds == (20.0, 10.0)
+    assert both.seconds == (20.0, 10.0)
     # 30 of a second before and after in sort; 0 and 30 in hash; the busier second has 60 samples
     assert tree.width[at["sort"]] == pytest.approx(WHOLE / 2, rel=1e-6)
     assert tree.width[at["hash"]] == pytest.approx(WHOLE / 4, rel=1e-6)
-    assert flame(tree).payload()["seconds"] == (20.0, 10.0)
-    assert "more of a second after than before" in flame(tree).reading()
+    assert flame(both).payload()["seconds"] == (20.0, 10.0)
+    assert "more of a second after than before" in flame(both).reading()
 
 
 def test_a_moment_without_length_is_refused() -> None:
