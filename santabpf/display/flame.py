@@ -70,20 +70,19 @@ class Flame:
 
     def payload(self) -> dict[str, Any]:
         """What the canvas reads: columns of numbers, and each text once."""
+        symbols: dict[tuple[str, str, str], int] = {}
+        number = [symbols.setdefault((f.name, f.module, f.kind), len(symbols)) for f in self.frames]
         texts: dict[str, int] = {}
-        symbols: dict[tuple[int, int, int], int] = {}
         kinds: dict[str, int] = {}
-        number = []
-        for frame in self.frames:
-            name, module = (texts.setdefault(shorten(text, LONGEST_NAME), len(texts))
-                            for text in (frame.name, frame.module))
-            symbol = (name, module, kinds.setdefault(frame.kind, len(kinds)))
-            number.append(symbols.setdefault(symbol, len(symbols)))
+        parts = []
+        for name, module, kind in symbols:
+            parts += [texts.setdefault(shorten(text, LONGEST_NAME), len(texts)) for text in (name, module)]
+            parts.append(kinds.setdefault(kind, len(kinds)))
         return {
             "unit": self.unit, "whole": visible(self.whole), "sample_ns": self.sample_ns or 0,
             "d": [frame.depth for frame in self.frames], "v": [frame.value for frame in self.frames],
             "b": [frame.before for frame in self.frames] if self.compared else None, "seconds": self.seconds,
-            "n": number, "s": [part for symbol in symbols for part in symbol],
+            "n": number, "s": parts,
             "texts": list(texts), "kinds": list(kinds), "reading": [self.reading(), self.reading(below=False)],
             "schema": SPEEDSCOPE, "exporter": EXPORTER,
         }

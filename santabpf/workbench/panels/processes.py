@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...display.words import Col, Words
 from ..lens import IDENTITY
 from ..part import Part, left, not_recorded, sentence
 from ..ranking import MOST_ROWS, Measure, rank
-from ..view import Filter
+from ..view import Filter, View
 
 if TYPE_CHECKING:
     from ..investigation import Investigation
+    from ..lens import Lens
 
 GROUP, PLACE = "who", 0
 TITLE = "Processes"
@@ -51,9 +52,7 @@ def parts(investigation: Investigation) -> list[Part]:
     tables = [t for t in dict.fromkeys(m.table for m in MEASURES) if lens.has(t)]
     if not tables:
         return [sentence(not_recorded("processes", "exec", "exit", "process_cpu"))]
-    who = ", ".join(IDENTITY)
-    union = " UNION ".join(f"SELECT node, {who} FROM [{t}] WHERE tgid IS NOT NULL" for t in tables)
-    few = lens.ask(view, f"SELECT count(*) AS n FROM ({union})")["n"][0].as_py() <= MOST_ROWS
+    few = _are_few(lens, view, tables)
     empty = left(view, "no process did anything that was recorded in this window.")
     if few or any(f.kind in ("command", "process") for f in view.filters):
         keys = ("comm", "node", "tgid::bigint", "start_ns")
@@ -62,3 +61,16 @@ def parts(investigation: Investigation) -> list[Part]:
         return [Part(Words(made.table), [Filter("process", *key) for key in made.keys])]
     made = rank(lens, view, MEASURES, dict.fromkeys(tables, ("comm",)), {0: Col("command", "code")}, empty)
     return [Part(Words(made.table), [Filter("command", key[0]) for key in made.keys])]
+
+
+def _are_few(lens: Lens, view: View, tables: list[str]) -> bool:
+    """Whether no more processes did something than there are rows in the table; the first tables mostly tell."""
+    seen: set[tuple[Any, ...]] = set()
+    who = ["node", *IDENTITY]
+    for table in tables:
+        asked = f"SELECT DISTINCT {', '.join(who)} FROM [{table}] WHERE tgid IS NOT NULL LIMIT {MOST_ROWS + 1}"
+        found = lens.ask(view, asked)
+        seen.update(zip(*(found[name].to_pylist() for name in who), strict=True))
+        if len(seen) > MOST_ROWS:
+            return False
+    return True
