@@ -169,6 +169,7 @@ class Workbench(w.VBox):  # type: ignore[misc]
             for crumb in old:
                 crumb.close()
             _say(self._answer, "")
+            _say(self._notice, self.investigation.notice)
             self._findings.show()
             self._draw()
 

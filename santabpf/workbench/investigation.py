@@ -42,7 +42,7 @@ class Investigation:
     view      the window and the filters that all panels follow
     against   the other window that flame graphs compare with, or None
     findings  what was marked so far, oldest first
-    notice    a sentence for people: what was loaded, or why it could not be; '' for none
+    notice    a sentence for people: why what they did could not be read, or cannot be written; '' for none
     """
 
     def __init__(self, recording: Recording | str | Path, *, sidecar: str | Path | None = "") -> None:
@@ -50,7 +50,7 @@ class Investigation:
         written to; None: nowhere. Raises RecordingError, NewerFormat."""
         self.recording = recording if isinstance(recording, Recording) else open_recording(recording)
         self.lens = Lens(self.recording)
-        self.sidecar = _place(self.recording.path) if sidecar == "" else None if sidecar is None else Path(sidecar)
+        self.sidecar = sidecar_of(self.recording.path) if sidecar == "" else None if sidecar is None else Path(sidecar)
         self.view = View(self.everything)
         self.against: Window | None = None
         self.findings: tuple[Finding, ...] = ()
@@ -213,6 +213,7 @@ class Investigation:
         self._listeners.append(act)
 
     def _changed(self) -> None:
+        self.notice = ""
         try:
             self.save()
         except OSError as exc:
@@ -264,8 +265,9 @@ class Investigation:
         return f"<Investigation of {self.recording.name}: {self.view}; {len(self.findings)} findings>"
 
 
-def _place(folder: Path) -> Path:
-    """Beside the recording, or where that can't be written to, in the user's data folder."""
+def sidecar_of(folder: Path) -> Path:
+    """Where what people did with a recording is kept: beside it, or where that can't be written to, in the user's data
+    folder."""
     whole = folder.resolve()
     beside = whole.with_name(whole.name + SUFFIX)
     if beside.exists() or os.access(whole.parent, os.W_OK):

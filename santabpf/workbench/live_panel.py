@@ -113,8 +113,12 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
         self.refresh()
 
     def keep(self) -> None:
-        """Keep the recording, under the name that is written there."""
+        """Keep the recording, under the name that is written there; where it is looked into, that goes on there."""
+        was_inside = bool(self._below.children)
+        self._leave()
         self._asked(lambda: self.session.keep(self._name.value.strip()))
+        if was_inside:
+            self._go()
 
     def discard(self) -> None:
         """Throw the recording away."""

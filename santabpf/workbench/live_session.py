@@ -26,6 +26,7 @@ from ..scenarios import all_scenarios, broken_scenarios, get_scenario, scenario_
 from ..units import SECOND, format_duration, parse_duration
 from ..watch import watch
 from .board import Light, lights
+from .investigation import sidecar_of
 from .meter import Cost, Meter
 
 if TYPE_CHECKING:
@@ -116,7 +117,10 @@ class LiveSession:
         return self.state
 
     def keep(self, name: str = "") -> Recording:
-        """Keep the recording, under another name in the same folder if one is given. Raises BadUsage."""
+        """Keep the recording, under another name in the same folder if one is given. Raises BadUsage.
+
+        What was marked in it goes along, so an investigation of it must be over; so it does when it is thrown away.
+        """
         recording = self._finished()
         if name and name != recording.name:
             if Path(name).name != name or name in (".", ".."):
@@ -124,7 +128,10 @@ class LiveSession:
             path = recording.path.parent / name
             if path.exists():
                 raise BadUsage(f"{path} is there already; choose another name")
+            marked = sidecar_of(recording.path)
             recording = Recording(recording.path.rename(path))
+            if marked.exists():
+                marked.replace(sidecar_of(path))
         self.recording = recording
         self._say("kept", f"Kept in {recording.path}.")
         return recording
@@ -132,6 +139,7 @@ class LiveSession:
     def discard(self) -> None:
         """Throw the recording away, for good. Raises BadUsage where there is none that was made here."""
         path = self._finished().path
+        sidecar_of(path).unlink(missing_ok=True)
         shutil.rmtree(path)
         self.recording = self.result = None
         self._say("gone", f"Thrown away: {path} is no more.")

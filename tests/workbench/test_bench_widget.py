@@ -69,6 +69,18 @@ def test_recordings_that_cannot_be_opened_are_listed_with_the_reason(folder: Pat
     assert "99" in found["newer"].problem
 
 
+def test_what_cannot_be_kept_is_said_until_it_can_be(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "place").write_text("")
+    bench = Workbench(Investigation(folder / "friday", sidecar=tmp_path / "place" / "kept.json"), folder)
+    assert bench._notice.layout.display == "none"
+    bench.investigation.only(Filter("command", "shop"))
+    assert "what you do here is gone at a restart" in said(bench)
+    (tmp_path / "place").unlink()
+    bench.investigation.back()
+    assert bench._notice.layout.display == "none"
+    bench.end()
+
+
 def test_a_click_on_a_row_filters_and_a_chip_takes_it_off(bench: Workbench) -> None:
     bench._tabs.selected_index = 2
     table = bench.views["files"]._widgets[0]

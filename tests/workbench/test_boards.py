@@ -16,6 +16,7 @@ from santabpf.check import CheckResult, Finding
 from santabpf.probes import all_probes
 from santabpf.replay import AlarmEvent, Evaluator
 from santabpf.scenarios import all_scenarios
+from santabpf.workbench import Filter
 from santabpf.workbench.board import LINES, Board, Watched, lights
 from santabpf.workbench.live_panel import LivePanel
 from santabpf.workbench.live_session import LiveSession
@@ -132,6 +133,27 @@ def test_the_live_panel_investigates_in_place_of_how_it_ran(tmp_path: Path, monk
     assert panel._below.children == ()
     assert (bench.investigation, bench.comm) == (None, None)
     assert (panel._running.layout.display, button.description) == ("flex", "Investigate")
+
+
+def test_what_is_kept_under_another_name_while_it_is_looked_into_is_looked_into_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    session = LiveSession("local", ["short_lived_jobs"], out=tmp_path / "there" / "x")
+    session.recording = sb.open(busy_node.record(tmp_path / "there" / "r"))
+    session._meter = Meter([("short_lived_jobs", "S")])
+    panel = LivePanel(session)
+    panel._go_on.click()
+    shopping = Filter("command", "shop")
+    panel._below.children[0].investigation.only(shopping)
+    panel._name.value = "monday"
+    panel._keep.click()
+    (bench,) = panel._below.children
+    assert bench.investigation.recording.path == tmp_path / "there" / "monday"
+    assert bench.investigation.filters == (shopping,)
+    assert {path.name for path in (tmp_path / "there").iterdir()} == {"monday", "monday.investigation.json"}
+    panel._discard.click()
+    assert list((tmp_path / "there").iterdir()) == []
 
 
 def test_scenarios_are_ticked_and_none_means_all() -> None:
