@@ -49,8 +49,11 @@ def info(binned: Tabular, window: tuple[int, int], step_ns: int, what: str) -> I
                 counts, what, note)
 
 
-def figure(info: Info) -> go.Figure:
-    """A heat map: time to the right, length upwards (each row twice the one below), darker is more."""
+def figure(info: Info, **layout: Any) -> go.Figure:
+    """A heat map: time to the right, length upwards (each row twice the one below), darker is more.
+
+    layout: more of plotly's.
+    """
     if not info.ts_ns:
         return empty(info.note)
     shown = np.where(info.counts > 0, np.log10(np.maximum(info.counts, 1)), np.nan).astype(np.float32)
@@ -84,7 +87,7 @@ def figure(info: Info) -> go.Figure:
                  title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4})
     # room for the longest title of a colour bar, so that pictures below each other are as wide as each other
     return drawing.figure(height=80 + 17 * (len(labels) + 2 * beside), note=info.note,
-                          margin={"t": 12, "l": 78, "r": 116})
+                          margin={"t": 12, "l": 78, "r": 116}, **layout)
 
 
 def _length_ticks(length_ns: list[int], beside: int) -> dict[str, list[Any]]:

@@ -228,8 +228,11 @@ def _spans(alarms: object, of: Mapping[Key, str]) -> list[tuple[Key, Span]]:
     ]
 
 
-def figure(info: Info) -> go.Figure:
-    """The panels, each a step line per label over UTC time; alarms shaded, thresholds dashed."""
+def figure(info: Info, **layout: Any) -> go.Figure:
+    """The panels, each a step line per label over UTC time; alarms shaded, thresholds dashed.
+
+    layout: more of plotly's.
+    """
     if not info.panels:
         return empty(info.note)
     count = len(info.panels)
@@ -245,7 +248,7 @@ def figure(info: Info) -> go.Figure:
     drawing.axis("x", count, title={"text": "UTC", "font": {"size": 12, "color": MUTED}, "standoff": 4})
     drawing.axis("y", nticks=4)
     return drawing.figure(height=inside + 36 + 44, note=info.note, margin={"t": 36, "r": 96}, showlegend=False,
-                          hovermode="x")
+                          hovermode="x", **layout)
 
 
 def _break_axis(drawing: Drawing, stretches: Sequence[tuple[int, int]], heights: Sequence[int]) -> None:

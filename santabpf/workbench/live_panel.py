@@ -239,8 +239,9 @@ class LivePanel(widgets.VBox):  # type: ignore[misc]
             return
         start = int(table["second"].min())
         info = chart.info(table, spans(glance.events), **about_signals(set(table["scenario"])))
-        figure = chart.figure(chart.foremost(info, MOST_PANELS))
-        figure.update_xaxes(range=times([start, start + round(max(30.0, glance.elapsed_s) * SECOND)]))
+        figure = chart.figure(chart.foremost(info, MOST_PANELS), uirevision=str(start))  # until then a zoom lasts
+        end = start + round(max(30.0, glance.elapsed_s) * SECOND)
+        figure.update_xaxes(autorangeoptions_include=times([start, end]))  # a range that grows would undo a zoom
         self._chart.draw(Figure(figure, "signals, live"))
 
 

@@ -67,7 +67,7 @@ def drawing(result: Result, start_ns: int, end_ns: int) -> Figure | None:
     info = chart.info(table, spans(result.events), **about_signals(names))
     if not info.panels:
         return None
-    figure = chart.figure(chart.foremost(info, MOST_PANELS))
+    figure = chart.figure(chart.foremost(info, MOST_PANELS), uirevision=str(start_ns))
     figure.update_xaxes(range=times([start_ns, end_ns]))
     return Figure(figure, "signals up to now")
 

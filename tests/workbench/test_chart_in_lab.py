@@ -1,4 +1,4 @@
-"""chart.js in a page of its own, with models that are made up: who asks for plotly.js when whoever asked has gone."""
+"""chart.js in a page of its own, with models that are made up: who asks for plotly.js, and what a redraw leaves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 from in_lab import ROOT, Lab
+
+from santabpf.charts.drawing import Drawing
+from santabpf.display import Figure
+from santabpf.display.page import plotly_js
 
 pytestmark = pytest.mark.browser
 #: Charts whose models note what they send; answer(nth) sends a plotly.js that draws nothing, packed, through the nth.
@@ -30,6 +34,23 @@ _STAGE = """async (script) => {
 }"""
 ASKED = "() => charts.map((chart) => chart.asked)"
 DRAWN = "n => charts[n].el.dataset.drawn === '1'"
+
+
+#: One chart whose model is `values`, with the real plotly.js, which is handed in; change(figure) draws another.
+_CHART = """async ([script, library]) => {
+  const { render } = (await import(URL.createObjectURL(new Blob([script], { type: "text/javascript" })))).default;
+  const packed = await new Response(new Blob([library]).stream()
+    .pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
+  const heard = {}, values = { figure: {}, message: "", now: null, selected: [], clicked: {} };
+  const model = { get: (name) => values[name], set: (name, value) => { values[name] = value; }, off: () => {},
+    on: (name, act) => { heard[name] = act; }, save_changes: () => {},
+    send: () => { heard["msg:custom"]({ answer: "plotly" }, [packed]); } };
+  const el = document.body.appendChild(document.createElement("div"));
+  window.change = (figure) => { values.figure = figure; heard["change:figure"](); };
+  window.drawn = () => el.dataset.drawn;
+  window.shown = () => el.querySelector(".js-plotly-plot")._fullLayout.xaxis.range;
+  render({ model, el, signal: new AbortController().signal });
+}"""
 
 
 @pytest.fixture
@@ -68,3 +89,31 @@ def test_those_that_wait_ask_in_turn_when_no_answer_comes_and_say_what_they_wait
     page.evaluate("() => charts[1].answer()")  # late, and heard all the same
     page.wait_for_function(DRAWN, arg=0)
     assert "Waiting" not in page.inner_text("body")
+
+
+def test_a_zoom_lasts_over_a_redraw_of_the_same_and_no_longer(lab: Lab) -> None:
+    page = lab.browser.new_page(viewport={"width": 800, "height": 500})
+    script = (ROOT / "santabpf" / "workbench" / "chart.js").read_text()
+    page.evaluate(_CHART, [script, plotly_js()])
+
+    def shown(nth: int, length: int, of: str) -> list[float]:
+        drawing = Drawing()
+        drawing.add("scatter", x=list(range(length)), y=list(range(length)))
+        drawing.axis("x", autorangeoptions={"include": [0, length]})
+        spec = Figure(drawing.figure(height=400, uirevision=of), "line").spec
+        page.evaluate("spec => change({ ...spec, config: {} })", spec)
+        page.wait_for_function(f"() => drawn() === '{nth}'")
+        return [float(end) for end in page.evaluate("shown()")]
+
+    assert shown(1, 100, "one run") == [0, 100]
+    place = page.locator(".nsewdrag").first.bounding_box()
+    y = place["y"] + place["height"] / 2
+    page.mouse.move(place["x"] + place["width"] * 0.2, y)
+    page.mouse.down()
+    page.mouse.move(place["x"] + place["width"] * 0.4, y, steps=5)
+    page.mouse.up()
+    page.wait_for_function("() => shown()[1] < 60")
+    start, end = shown(2, 110, "one run")
+    assert 10 < start < 30 < end < 50
+    assert shown(3, 110, "another") == [0, 110]
+    page.close()

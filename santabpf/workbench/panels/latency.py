@@ -82,7 +82,6 @@ def _part(investigation: Investigation, length: _Length) -> Part | None:
     if not info.ts_ns:
         return None
     note = " ".join(filter(None, [info.note, unreached(lens, view, length.table)]))
-    drawing = latency_heatmap.figure(info._replace(note=note))
-    drawing.update_layout(dragmode="select", selectdirection="h")
+    drawing = latency_heatmap.figure(info._replace(note=note), dragmode="select", selectdirection="h")
     drawing.update_xaxes(range=times(view.window))  # the same for all of them, one below the other
     return Part(Figure(drawing, f"{length.heading}, by time and length"), heading=length.heading)

@@ -25,4 +25,5 @@ def parts(investigation: Investigation) -> list[Part]:
     info = chart.info(inside, result.alarms, **told)
     if not info.panels:
         return [sentence("There are no signals in this window.")]
-    return [Part(Figure(chart.figure(chart.foremost(info, MOST_SIGNALS)), "signals in the window"))]
+    drawing = chart.figure(chart.foremost(info, MOST_SIGNALS), uirevision=f"{start} {end}")  # until then a zoom lasts
+    return [Part(Figure(drawing, "signals in the window"))]
