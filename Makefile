@@ -1,6 +1,6 @@
 # Each target sets up what it needs, once: see deploy/setup.sh.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench costs docs lint gym gym-guest recordings lock clean
+.PHONY: help demo test bench costs docs lint gym gym-guest schedule-guest recordings lock clean
 PYTHON_HERE := .venv/bin/python
 # the recordings that are committed: scenario:variant=folder, and, after another colon, probes that are recorded too
 KEPT := \
@@ -90,7 +90,7 @@ KEPT := \
 	cpu_usage:burst=cpu_usage_quiet_burst
 
 help: ## what can be made here
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## provoke a fault, record it with BPF, judge it, write its postmortem (under a minute, once set up)
 	@deploy/setup.sh demo
@@ -128,6 +128,10 @@ gym: ## all drills and look-alikes, until each has five runs; writes docs/accura
 gym-guest: ## all drills once in a second node under qemu; writes docs/accuracy-guest.md (an hour or two; goes on, too)
 	@deploy/setup.sh test
 	$(PYTHON_HERE) tests/guest/gym.py docs/accuracy-guest.jsonl docs/accuracy-guest.md $(ARGS)
+
+schedule-guest: ## timers and services with the real workbench, in that node: written, run, judged, removed (ten minutes)
+	@deploy/setup.sh test
+	$(PYTHON_HERE) tests/guest/schedule.py
 
 recordings: ## make the recordings in recordings/ anew, on this machine's kernel, anonymised; some: KEPT="a:b=c"
 	@deploy/setup.sh test

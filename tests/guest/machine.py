@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 if __package__ in (None, ""):
@@ -26,6 +27,9 @@ if __package__ in (None, ""):
 from guest.image import KERNELS, Image, cpio, image
 
 QEMU = "qemu-system-x86_64"
+# what is emulated. Without cx16: qemu 7.2 emulates a cmpxchg16b without `lock` wrongly, and Linux 6.12 dies of it while
+# it boots; Linux 6.1 does not, and x86-64-v2, for which numpy is made, has it
+CPU, CPU_V2 = "max,cx16=off", "max"
 BOOT_S = 400.0  # 20 s are usual on two quiet cores, several times that beside other guests and tests
 # Stands between us and qemu: when this process ends, however it ends, it gets a SIGTERM and leaves nothing behind. The
 # tests that run beside it come after it: what is planted there has its times, and all there takes ten times as long.
@@ -44,10 +48,15 @@ class NoGuest(Exception):
 
 
 class Guest:
-    """One running guest. kernel: the start of its version, 6.1 say."""
+    """One running guest. kernel: the start of its version, 6.1 say.
 
-    def __init__(self, booted: Image) -> None:
+    disks: images that it sees besides, read-only: /dev/vdb and so on. cpu: what is emulated where KVM does not work.
+    """
+
+    def __init__(self, booted: Image, disks: Sequence[Path] = (), cpu: str = CPU) -> None:
         self.kernel = booted.version
+        self.disks = tuple(disks)
+        self.cpu = cpu
         self.folder = Path(tempfile.mkdtemp(prefix="santabpf-guest-"))
         self.config = self.folder / "ssh_config"
         self.console = self.folder / "console"
@@ -112,11 +121,12 @@ class Guest:
         forward = f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:22"
         return [
             *(QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"),
-            *accelerator(booted.kernel),
+            *accelerator(booted.kernel, self.cpu),
             *("-smp", "2", "-m", "2048", "-rtc", "base=utc"),
             *("-kernel", str(booted.kernel), "-initrd", str(initrd)),
             *("-append", "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on systemd.show_status=false"),
             *("-drive", f"file={booted.disk},format=raw,if=virtio,snapshot=on,cache=unsafe"),
+            *(part for disk in self.disks for part in ("-drive", f"file={disk},format=raw,if=virtio,readonly=on")),
             *("-netdev", forward, "-device", "virtio-net-pci,netdev=net,romfile="),
             *("-device", "virtio-rng-pci", "-serial", f"file:{self.console}"),
         ]
@@ -143,8 +153,8 @@ class Guest:
 
 
 @functools.cache
-def accelerator(kernel: Path) -> tuple[str, ...]:
-    """KVM where a kernel says its first word under it, else emulation. /dev/kvm alone promises nothing."""
+def accelerator(kernel: Path, cpu: str) -> tuple[str, ...]:
+    """KVM where a kernel says its first word under it, else emulation of that CPU. /dev/kvm alone promises nothing."""
     if os.access("/dev/kvm", os.R_OK | os.W_OK):
         argv = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"]
         argv += ["-accel", "kvm", "-cpu", "max", "-m", "512", "-kernel", str(kernel), "-serial", "stdio"]
@@ -157,8 +167,7 @@ def accelerator(kernel: Path) -> tuple[str, ...]:
             said, _ = trial.communicate()
         if b"Linux version" in said:
             return ("-accel", "kvm", "-cpu", "max")
-    # without cx16: qemu 7.2 emulates a cmpxchg16b without `lock` wrongly, and Linux 6.12 dies of it while it boots
-    return ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,cx16=off")
+    return ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", cpu)
 
 
 def why_not() -> str:
