@@ -62,17 +62,22 @@ __all__ = [
 
 def all_scenarios() -> dict[str, Scenario]:
     """Every scenario that is found (see places.py), by name, but for those that can't be read."""
-    return {name: scenario for name, scenario in _load_all(places.key()).items() if not scenario.broken}
+    return {name: scenario for name, scenario in _load_all().items() if not scenario.broken}
 
 
 def broken_scenarios() -> dict[str, Scenario]:
     """What stands for each scenario that is found and can't be read: `broken` says why."""
-    return {name: scenario for name, scenario in _load_all(places.key()).items() if scenario.broken}
+    return {name: scenario for name, scenario in _load_all().items() if scenario.broken}
+
+
+def _load_all() -> dict[str, Scenario]:
+    return {name: _load_found(name, places.key()) for name in places.found("scenarios")}
 
 
 @cache
-def _load_all(key: str) -> dict[str, Scenario]:
-    return {name: _load(folder) for name, folder in places.found("scenarios").items()}
+def _load_found(name: str, key: str) -> Scenario:
+    """One alone: to read them all takes a second. key: of the places that were looked in, for the cache."""
+    return _load(places.found("scenarios")[name])
 
 
 def _load(folder: Path) -> Scenario:
@@ -88,10 +93,10 @@ def scenario_to_judge(name: str) -> Scenario:
         if not (Path(name) / FILE).is_file():
             raise BadUsage(f"{name}: there is no {FILE} in this folder")
         return _load(Path(name))
-    found = _load_all(places.key())
+    found = places.found("scenarios")
     if name not in found:
         raise BadUsage(f"there is no scenario {name!r}; {nearest(name, found)}")
-    return found[name]
+    return _load_found(name, places.key())
 
 
 def get_scenario(name: str) -> Scenario:
