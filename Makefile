@@ -129,7 +129,7 @@ gym-guest: ## all drills once in a second node under qemu; writes docs/accuracy-
 	@deploy/setup.sh test
 	$(PYTHON_HERE) tests/guest/gym.py docs/accuracy-guest.jsonl docs/accuracy-guest.md $(ARGS)
 
-schedule-guest: ## timers and services with the real workbench, in that node: written, run, judged, removed (ten minutes)
+schedule-guest: ## timers and services with the real workbench, in that node: written, run, judged, removed (a quarter of an hour)
 	@deploy/setup.sh test
 	$(PYTHON_HERE) tests/guest/schedule.py
 

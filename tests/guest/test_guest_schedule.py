@@ -1,7 +1,7 @@
 """Timers and services that `santabpf schedule` wrote, byte for byte, run by a systemd that is PID 1.
 
 What they start is a stand-in at the path that stands in them: the workbench's Python packages do not fit on the guest's
-disk. It notes how it was called and what it is allowed to do.
+disk. It notes how it was called and what it is allowed to do. (With the real one, on demand: schedule.py.)
 """
 
 from __future__ import annotations

@@ -64,12 +64,13 @@ def _needed_by(first: Distribution) -> list[Distribution]:
     """The packages that it asks for, and those that they ask for, as they are installed here."""
     found: dict[str, Distribution] = {}
     asked = [(first, "")]
-    for package, extra in asked:
+    for package, extra in asked:  # which grows meanwhile
         for wanted in map(Requirement, package.requires or ()):
             if wanted.marker is None or wanted.marker.evaluate({"extra": extra}):
                 name = canonicalize_name(wanted.name)
-                one = found.setdefault(name, found.get(name) or distribution(name))
-                asked += [(one, more) for more in ("", *wanted.extras) if (one, more) not in asked]
+                if name not in found:
+                    found[name] = distribution(name)
+                asked += [(found[name], more) for more in ("", *wanted.extras) if (found[name], more) not in asked]
     return list(found.values())
 
 
