@@ -74,18 +74,20 @@ def test_a_timer_starts_its_service_which_may_do_what_it_needs_and_no_more(
         "mkdir -p /var/lib/systemd/timers; touch -d '1 hour ago' /var/lib/systemd/timers/stamp-santabpf-each.timer; "
         "systemctl enable --now santabpf-each.timer 2> /dev/null; "
         f"until [ $({shown} ExecMainExitTimestampMonotonic) -gt 0 ]; do sleep 0.3; done; "
-        f"{shown} Result; {shown} ExecMainStatus; systemctl disable --now santabpf-each.timer 2> /dev/null",
+        f"{shown} Result; {shown} ExecMainStatus; systemctl disable --now santabpf-each.timer 2> /dev/null; "
+        f"while [ $({shown} ActiveState) = activating ]; do sleep 0.3; done",
         timeout_s=180)
     assert told.split() == ["success", "3"], "that a scenario fired is no failure"
-    (run,) = said(guest)
-    assert run == [*each.commands(["-m", "santabpf"])[0], "can write its own"]
+    runs = said(guest)  # more than one where a minute began meanwhile
+    wanted = [*each.commands(["-m", "santabpf"])[0], "can write its own"]
+    assert runs == [wanted] * max(1, len(runs))
     failed = "echo 1 > /srv/code; systemctl start santabpf-each.service 2> /dev/null; echo $?; " + f"{shown} Result"
     assert guest.ssh(failed).split() == ["1", "exit-code"]
     said(guest)
     guest.ssh("echo 4 > /srv/code; systemctl start santabpf-night.service")  # raises where that fails
-    wanted = night.commands(["-m", "santabpf"])
+    both = night.commands(["-m", "santabpf"])
     runs = said(guest)
-    assert [run[: len(argv)] for run, argv in zip(runs, wanted, strict=True)] == wanted
+    assert [run[: len(argv)] for run, argv in zip(runs, both, strict=True)] == both
     assert all("can write /etc" not in run and "sees the network" in run for run in runs)
     guest.ssh(f"rm -r /etc/systemd/system/santabpf-* /srv/* {sys.executable}; systemctl daemon-reload; "
               "systemctl reset-failed")
