@@ -29,6 +29,8 @@ from .units import SECOND, parse_duration
 
 NODE_LABEL = re.compile(r"[a-z][a-z0-9-]*")
 Selection = list[tuple[Probe, dict[str, int]]]
+#: The note of a recording that ended early, since whoever watched it pressed Ctrl-C.
+BY_HAND = "stopped by hand"
 
 
 def record(
@@ -208,7 +210,7 @@ class _Session:
             self._wait(runs, length_ns, progress)
         except KeyboardInterrupt as stopped:
             by_hand = stopped
-            writer.note("stopped by hand")
+            writer.note(BY_HAND)
         finally:
             self._stop.set()
             pool.shutdown(wait=True)

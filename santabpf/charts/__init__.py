@@ -1,6 +1,6 @@
 """Charts: each file is one, a table in and a picture out, with a value between them.
 
-    info(tables...)  -> a NamedTuple: what the picture says, in numbers; no plotly
+    info(tables...)  -> a value: what the picture says, in numbers; no plotly
     figure(info)     -> the picture; no data, no decisions
 
 In: Arrow (or pandas) tables as they stand in a recording or a result. Out: plotly figures, and display values for

@@ -6,6 +6,8 @@ and start_ns. Out: such a table, to be drawn. Never: a name that was not there.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -46,14 +48,13 @@ def whose(stacks: Tabular) -> dict[tuple[str, ...], list[tuple[str, str, int, in
 
 def _around(table: pa.Table) -> list[tuple[str, ...]]:
     """For each row the names of the boxes around it: its process, and where there are several nodes its node."""
-    nodes, commands = texts(table, "node"), texts(table, "comm")
-    identities = list(zip(ints(table, "tgid").tolist(), ints(table, "start_ns").tolist(), strict=True))
-    processes: dict[tuple[str, str], set[tuple[int, int]]] = {}
-    for node, command, identity in zip(nodes, commands, identities, strict=True):
-        processes.setdefault((node, command), set()).add(identity)
-    called = [_called(command, tgid, len(processes[node, command]))
-              for node, command, (tgid, _) in zip(nodes, commands, identities, strict=True)]
-    return list(zip(nodes, called, strict=True)) if len(set(nodes)) > 1 else [(name,) for name in called]
+    columns = texts(table, "node"), texts(table, "comm"), ints(table, "tgid").tolist(), ints(table, "start_ns").tolist()
+    rows = list(zip(*columns, strict=True))
+    distinct = set(rows)
+    count = Counter((node, command) for node, command, *_ in distinct)
+    called = {row: _called(row[1], row[2], count[row[:2]]) for row in distinct}
+    several = len({node for node, _ in count}) > 1
+    return [(row[0], called[row]) if several else (called[row],) for row in rows]
 
 
 def _called(command: str, tgid: int, count: int) -> str:

@@ -126,7 +126,8 @@ def drill(
     ask       for another node than local: is told what will be done there, and says whether it may be
     ssh       accept_new, config, ...: see transport.ssh.SSH
 
-    Raises: BadUsage, CannotContain, CannotProvoke (also when it may not), and as record() does.
+    Raises: BadUsage, CannotContain, CannotProvoke (also when it may not), KeyboardInterrupt when it is stopped by hand,
+    and as record() does.
     """
     chosen = get_scenario(scenario)
     planned = get_variant(chosen.folder, variant)
@@ -159,7 +160,7 @@ def drill(
                 on_second=conductor.look,
                 **ssh,
             )
-            conductor.check(planned, chosen.name)
+            conductor.check(made, planned, chosen.name)
         if keep is not None:
             made = share(made, keep)
         result = judge(made, judged, report)
@@ -265,9 +266,13 @@ class _Conductor:
             self._drill["onset_ns"] = time.time_ns()
             writer.update(drill=self._drill)
 
-    def check(self, variant: Variant, scenario: str) -> None:
-        """Raises CannotProvoke where the script did not do what it is for."""
+    def check(self, made: Recording, variant: Variant, scenario: str) -> None:
+        """Raises CannotProvoke where the script did not do what it is for, KeyboardInterrupt where it was stopped."""
         if self._script.ended is None:
+            from ..record import BY_HAND
+
+            if BY_HAND in made.info["notes"]:
+                raise KeyboardInterrupt
             raise CannotProvoke(f"drill {scenario}, {variant.name}: it was stopped before its script was over")
         _check_end(self._script.ended, variant, scenario)
 

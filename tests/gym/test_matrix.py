@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import re
 import shutil
@@ -14,8 +15,9 @@ import santabpf as sb
 from santabpf.errors import BadUsage, CannotProvoke
 from santabpf.gym import gym, matrix
 from santabpf.gym.matrix import Accuracy, Run, rules
-from santabpf.gym.run import judge
+from santabpf.gym.run import _Conductor, judge
 from santabpf.gym.variants import Variant, variants
+from santabpf.recording import Writer
 from santabpf.scenarios import Scenario, all_scenarios, get_scenario
 from santabpf.shipped import shipped
 
@@ -107,6 +109,26 @@ def test_what_was_kept_is_judged_again_and_not_made_again(tmp_path: Path, monkey
     assert "- recorded before, and judged again by the scenarios as they are now: 1\n" in text
     assert "is recorded with what its own scenario\nneeds, and is judged by that." in text
     assert f"| {run.core_percent:.1f} % |" in text
+
+
+@pytest.mark.bpf
+def test_a_drill_that_is_stopped_by_hand_is_no_run_and_ends_the_gym(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, stopped = _Conductor.look, []
+
+    def stop(self: _Conductor, writer: Writer, closed_ns: int) -> None:
+        look(self, writer, closed_ns)
+        if not stopped:
+            stopped.append(closed_ns)
+            _thread.interrupt_main()
+
+    monkeypatch.setattr(_Conductor, "look", stop)
+    file = tmp_path / "runs.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        gym(["oom_kill"], alone=True, runs=file)
+    assert stopped
+    assert not file.exists() or file.read_text(encoding="utf-8") == ""
 
 
 def test_runs_of_other_days_count_and_are_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
