@@ -71,13 +71,14 @@ def broken_scenarios() -> dict[str, Scenario]:
 
 
 def _load_all() -> dict[str, Scenario]:
-    return {name: _load_found(name, places.key()) for name in places.found("scenarios")}
+    key = places.key()
+    return {name: _load_found(folder, key) for name, folder in places.found("scenarios").items()}
 
 
 @cache
-def _load_found(name: str, key: str) -> Scenario:
+def _load_found(folder: Path, key: str) -> Scenario:
     """One alone: to read them all takes a second. key: of the places that were looked in, for the cache."""
-    return _load(places.found("scenarios")[name])
+    return _load(folder)
 
 
 def _load(folder: Path) -> Scenario:
@@ -96,7 +97,7 @@ def scenario_to_judge(name: str) -> Scenario:
     found = places.found("scenarios")
     if name not in found:
         raise BadUsage(f"there is no scenario {name!r}; {nearest(name, found)}")
-    return _load_found(name, places.key())
+    return _load_found(found[name], places.key())
 
 
 def get_scenario(name: str) -> Scenario:
