@@ -245,7 +245,7 @@ class Elf:
         self.ended = not data
         self.frames += [frame for frame in self.reader.feed(data) if not self._on_frame(frame)]
 
-    def until(self, kind: int, seconds: float = 30) -> wire.Frame:
+    def until(self, kind: int, seconds: float = 120) -> wire.Frame:
         """The first frame of that kind."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -256,7 +256,7 @@ class Elf:
             self.read(0.05)
         raise AssertionError(f"no {wire.KINDS[kind]} in {seconds} s")
 
-    def finish(self, seconds: float = 20) -> list[wire.Frame]:
+    def finish(self, seconds: float = 60) -> list[wire.Frame]:
         """Ask it to finish; all its frames."""
         self.send(b"q")
         end = time.monotonic() + seconds

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     rows = [row for row in table("throttle").to_pylist() if row["tgid"] == facts["planted"]]
-    assert 20 <= len(rows) <= facts["periods"] == 23  # on a busy node one may be too short to be a row
+    assert facts["periods"] >= 23  # a slow node has the next before the process has read that there were 23
+    assert facts["periods"] - 3 <= len(rows) <= facts["periods"]  # on a busy node one may be too short to be a row
     waited = sum(row["wait_ns"] for row in rows)
     assert abs(waited - facts["throttled_ns"]) < 0.1 * facts["throttled_ns"]
     for row in rows:
@@ -25,5 +26,5 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     assert rows[-1]["group_throttled_ns"] // 1000 == facts["throttled_ns"] // 1000  # version 2 tells µs
     sums = [row for row in table("throttle_sum").to_pylist() if row["cgroup_id"] == facts["cgroup_id"]]
     assert {(r["cgroup"], r["container_id"]) for r in sums} == {(facts["cgroup"], facts["container_id"])}
-    assert sum(r["waits"] for r in sums) == 23
+    assert sum(r["waits"] for r in sums) == facts["periods"]
     assert waited <= sum(r["wait_sum_ns"] for r in sums) < 1.01 * waited

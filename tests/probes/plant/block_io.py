@@ -4,6 +4,7 @@ reads that a cgroup's limit holds back before the disk, a tmpfs, hears of them."
 import json
 import mmap
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -20,8 +21,12 @@ def run(*argv):
     return subprocess.run(argv, check=True, stdout=subprocess.PIPE, universal_newlines=True).stdout.strip()
 
 
+def sleeps():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+
+
 def move(path, flags, do, before=lambda: None):
-    """(process id, [[errno or 0, ns that it took]]) of a process that makes the requests, one after another."""
+    """(process id, [[errno or 0, ns that it took, times it slept]]) of a process that makes the requests in turn."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -30,12 +35,12 @@ def move(path, flags, do, before=lambda: None):
         before()
         fd, page, done = os.open(path, flags | os.O_DIRECT), mmap.mmap(-1, SIZE), []
         for i in range(PLANTED):
-            error, began = 0, time.monotonic_ns()
+            error, slept, began = 0, sleeps(), time.monotonic_ns()
             try:
                 do(fd, [page], i * (SIZE + 4096))
             except OSError as exc:
                 error = exc.errno
-            done.append((error, time.monotonic_ns() - began))
+            done.append((error, time.monotonic_ns() - began, sleeps() - slept))
         os.write(writing, json.dumps(done).encode())
         os._exit(0)
     os.waitpid(pid, 0)
@@ -95,9 +100,9 @@ finally:
     shutil.rmtree(folder)
 print(json.dumps({
     "reader": reader,
-    "read_errors": [error for error, _ in worked],
+    "read_errors": [error for error, _, _ in worked],
     "writer": writer,
-    "write_errors": [error for error, _ in errors],
+    "write_errors": [error for error, _, _ in errors],
     "limited": limited,
     "full_disk": os.path.basename(loop),
     "data_bytes": SIZE,

@@ -38,7 +38,7 @@ try:
             os._exit(0)
         os.waitpid(reader, 0)
     finally:
-        subprocess.run(["umount", inner], check=True)
+        subprocess.run(["umount", "--lazy", inner], check=True)
 finally:
     shutil.rmtree(folder)
 facts = {"reader": reader, "major": os.major(device), "minor": os.minor(device), "pages": PAGES, "times": TIMES}
