@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 PLANTED = 23
-AT_MOST_NS = 300_000_000_000  # all other plants come in between, on an emulated machine too
+AT_MOST_NS = 3_600_000_000_000  # all other plants come in between, on an emulated machine that others slow down too
 READINGS = 2  # at which the questions of `stuck` surely stood there
 V4, V6, NOBODY = "127.0.0.1", "::1", "127.0.0.2"
 

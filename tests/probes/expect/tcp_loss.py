@@ -18,7 +18,12 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
         rows, planted = [row for row in table("tcp_loss").to_pylist() if row["local_ip"] == here], facts[here]
         for event, remote, state in (("syn", nobody, 2), ("retransmit", there, 1)):
             mine = [row for row in rows if row["event"] == event]
-            assert Counter(str(row["local_port"]) for row in mine) == planted[event]
+            seen = Counter(str(row["local_port"]) for row in mine)
+            assert seen.keys() == planted[event].keys()
+            # one more may be sent between the moment at which a socket is asked and that at which it is closed
+            more = {port: times - planted[event][port] for port, times in seen.items() if times != planted[event][port]}
+            assert set(more.values()) <= {1}, more
+            assert len(more) <= 2, more
             assert len(planted[event]) == 23
             assert min(planted[event].values()) >= 1
             assert {(row["remote_ip"], row["remote_port"], row["state"], row["error"]) for row in mine} == {

@@ -10,8 +10,7 @@ import pyarrow as pa
 
 def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     rows = [row for row in table("throttle").to_pylist() if row["tgid"] == facts["planted"]]
-    assert facts["periods"] >= 23  # a slow node has the next before the process has read that there were 23
-    assert facts["periods"] - 3 <= len(rows) <= facts["periods"]  # on a busy node one may be too short to be a row
+    assert len(rows) >= 20  # on a busy node one may be too short to be a row
     waited = sum(row["wait_ns"] for row in rows)
     assert abs(waited - facts["throttled_ns"]) < 0.1 * facts["throttled_ns"]
     for row in rows:
@@ -26,5 +25,9 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     assert rows[-1]["group_throttled_ns"] // 1000 == facts["throttled_ns"] // 1000  # version 2 tells µs
     sums = [row for row in table("throttle_sum").to_pylist() if row["cgroup_id"] == facts["cgroup_id"]]
     assert {(r["cgroup"], r["container_id"]) for r in sums} == {(facts["cgroup"], facts["container_id"])}
-    assert sum(r["waits"] for r in sums) == facts["periods"]
+    waits = sum(r["waits"] for r in sums)
+    # on a slow node one period more begins before the process has read that there were 23; it may end without waiting
+    assert facts["periods"] >= 23
+    assert waits in ((23,) if facts["periods"] == 23 else (facts["periods"] - 1, facts["periods"]))
+    assert len(rows) <= waits
     assert waited <= sum(r["wait_sum_ns"] for r in sums) < 1.01 * waited
