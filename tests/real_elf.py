@@ -256,6 +256,14 @@ class Elf:
             self.read(0.05)
         raise AssertionError(f"no {wire.KINDS[kind]} in {seconds} s")
 
+    def settle(self, table: str, seconds: float = 60) -> None:
+        """Take frames until all is here that this table was told of before: at each second's edge its ring says so."""
+        now, end = time.monotonic_ns(), time.monotonic() + seconds
+        while not any(frame.kind == wire.RING and frame.t_before >= now for frame in self._of(table)):
+            assert time.monotonic() < end, f"the ring of {table} says nothing"
+            assert not self.ended
+            self.read(0.1)
+
     def finish(self, seconds: float = 60) -> list[wire.Frame]:
         """Ask it to finish; all its frames."""
         self.send(b"q")
@@ -277,7 +285,10 @@ class Elf:
 
     def payloads(self, kind: int, table: str) -> list[bytes]:
         """All payloads of a table."""
-        return [f.payload for f in self.frames if f.kind == kind and f.table == self.table_id(table)]
+        return [f.payload for f in self._of(table) if f.kind == kind]
+
+    def _of(self, table: str) -> list[wire.Frame]:
+        return [f for f in self.frames if f.table == self.table_id(table)]
 
     def records(self, table: str) -> np.ndarray[Any, np.dtype[Any]]:
         """All records of a ring table so far."""

@@ -5,6 +5,7 @@ Built for the test, each value has a counter of its own, and the programs count 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -91,6 +92,9 @@ MAPS = {
     "syscalls": ("syscalls", "errors", MISSES),
     "throttle_sum": ("throttle", "waits", BURNS),
 }
+#: Counted where a system call ends: the kernel may take such a program off its CPU between the truth and the count, and
+#: does on a busy machine, so that each CPU may have one under way when all is read for the last time.
+PREEMPTED = {"event_loop", "event_loop_hist", "exhausted", "file_io", "opens_count", "syscall_latency", "syscalls"}
 LIMITED = {"reclaim": "memory", "throttle_sum": "cpu"}  # tables that nothing hits but a limit, and whose
 
 
@@ -165,7 +169,7 @@ def test_each_map_adds_up(name: str) -> None:
     spec, _, command = MAPS[name]
     with limited(LIMITED.get(name, "")) as folders:
         kept, lost, truth = under_load(parse_probe(spec), name, command, folders)
-    assert kept + lost == truth
+    assert 0 <= truth - (kept + lost) <= (os.cpu_count() or 1) * (name in PREEMPTED)
     assert kept > 100
 
 

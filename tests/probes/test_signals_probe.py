@@ -68,7 +68,7 @@ def kill(target: int, times: int, number: int) -> int:
 
 
 def rows_of(elf: Elf, pid: int, number: int) -> np.ndarray[Any, np.dtype[Any]]:
-    elf.read(0.6)
+    elf.settle("signals")
     rows = elf.records("signals")
     return rows[(rows["tgid"] == pid) & (rows["signal"] == number)]
 
@@ -124,7 +124,7 @@ def test_23_kills_of_23_processes_find_each_of_them_unprepared(elf: Elf) -> None
     for child in children:
         child.send_signal(signal.SIGKILL)
         child.wait()
-    elf.read(0.6)
+    elf.settle("signals")
     rows = elf.records("signals")
     rows = rows[np.isin(rows["tgid"], [c.pid for c in children])]
     assert sorted(rows["tgid"].tolist()) == sorted(c.pid for c in children)

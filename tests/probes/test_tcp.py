@@ -30,7 +30,7 @@ def elf() -> Iterator[Elf]:
 
 def rows(elf: Elf, **fields: int) -> list[Any]:
     """The records with these values."""
-    elf.read(0.6)
+    elf.settle("tcp")
     return [r for r in elf.records("tcp") if all(int(r[k]) == v for k, v in fields.items())]
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from santabpf.replay.stacks import fold
 
-SPEC = "profile:hz=499"
+SPEC = "profile:hz=199"
 KEPT = True
 #: Of so many samples at least, the share of 3/4 is right within 4 standard deviations of a sampling of that number.
 ENOUGH = 100

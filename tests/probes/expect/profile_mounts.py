@@ -13,7 +13,7 @@ from .profile import inside, user_stacks
 
 PROBES = ("profile",)
 KEPT = True
-ENOUGH = 50  # of some 250
+ENOUGH = 50  # of some 200
 
 
 def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:

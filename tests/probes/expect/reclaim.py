@@ -21,5 +21,5 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     assert sum(row["times"] for row in mine) == facts["zones"]
     assert sum(row["freed_pages"] for row in mine) == 0 < sum(row["spent_ns"] for row in mine)
     cache = [row for row in table("page_cache").to_pylist() if row["tgid"] == facts["reader"]]
-    # a page or two of another kind, such as a page table's, may be among those that were freed
-    assert freed - 2 <= sum(row["evicted_pages"] for row in cache) <= freed
+    # some pages of another kind, such as a page table's, may be among those that were freed
+    assert freed - max(2, freed // 1000) <= sum(row["evicted_pages"] for row in cache) <= freed

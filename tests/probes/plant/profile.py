@@ -1,4 +1,4 @@
-"""Plants programs that burn the CPU in known functions for 3 s: with and without symbols, frame pointers, a file.
+"""Plants programs that burn the CPU in known functions, 1.2 s each: with and without symbols, frame pointers, a file.
 
 All are gone when this one speaks; their files, and the map of the code that was made at run time, stay until its
 standard input ends.
@@ -16,9 +16,9 @@ import sys
 import tempfile
 import time
 
-from made_programs import BASE, CODE_AT, ENTER, LEAVE, Code, elf
+from made_programs import BASE, CODE_AT, ENTER, LEAVE, Code, burnt_s, elf
 
-BURN_S = 3.0
+BURN_S, WAIT_S = 1.2, 60
 ROUNDS = 200_000
 
 
@@ -83,10 +83,9 @@ def compiled():
         at = ctypes.addressof(ctypes.c_char.from_buffer(memory))
         with open(f"/tmp/perf-{os.getpid()}.map", "w") as stream:
             stream.write(f"{at:x} 10 LSanta;outer()V\n{at + c.names['inner']:x} 20 LSanta;inner()V\n")
-        burn, end = ctypes.CFUNCTYPE(None)(at), time.time() + BURN_S
-        while time.time() < end:
+        burn = ctypes.CFUNCTYPE(None)(at)
+        while True:
             burn()
-        os._exit(0)
     return pid, f"/tmp/perf-{pid}.map"
 
 
@@ -104,14 +103,21 @@ try:
         os.chmod(path, 0o755)
         children[name] = subprocess.Popen([path])
         facts[name] = {"tgid": children[name].pid, "build_id": build_id, "path": path}
-    time.sleep(BURN_S)
+    deadline = time.monotonic() + WAIT_S
+    while min(map(burnt_s, [jit, *(child.pid for child in children.values())])) < BURN_S:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"there was no CPU to burn for {WAIT_S} s")
+        time.sleep(0.1)
     for child in children.values():
         child.send_signal(signal.SIGKILL)
         child.wait()
+    os.kill(jit, signal.SIGKILL)
     os.waitpid(jit, 0)
-    facts["jit"] = {"tgid": jit}
+    facts["jit"], jit = {"tgid": jit}, 0
     print(json.dumps(facts), flush=True)
     sys.stdin.read()
 finally:
+    for pid in [*([jit] if jit else []), *(child.pid for child in children.values() if child.poll() is None)]:
+        os.kill(pid, signal.SIGKILL)
     shutil.rmtree(folder)
     os.unlink(jit_map)

@@ -16,9 +16,9 @@ import sys
 import tempfile
 import time
 
-from made_programs import ENTER, LEAVE, Code, elf
+from made_programs import ENTER, LEAVE, Code, burnt_s, elf
 
-BURN_S, WAIT_S = 0.5, 30
+BURN_S, WAIT_S = 1.0, 60
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x00020000, 0x4000, 0x40000
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -81,11 +81,6 @@ def burn_without_a_file(code):
     with open("/tmp/at", "w") as stream:
         stream.write("%x" % at)
     ctypes.CFUNCTYPE(None)(at)()
-
-
-def burnt_s(pid):
-    with open("/proc/%d/stat" % pid) as stream:
-        return int(stream.read().rpartition(")")[2].split()[11]) / os.sysconf("SC_CLK_TCK")
 
 
 folder = tempfile.mkdtemp(prefix="santa-mounts-", dir="/var/tmp")
