@@ -253,11 +253,23 @@ struct block_io_ending {
 };
 BPF_PERCPU_ARRAY(block_io_endings, struct block_io_ending, 1);
 
-/* Thread -> since when it sleeps, undisturbed by signals, and how often it had gone to sleep: to tell this time from others. */
+/* Thread -> since when it sleeps, undisturbed by signals, and how often it had left its CPU: to tell this time from others. */
 struct block_io_sleep {
 	u64 since, times;
 };
 BPF_TABLE("lru_hash", u64, struct block_io_sleep, block_io_asleep, 16384);
+
+static __always_inline u64 times_left(u64 task) { return read_u64(task + OFF_TASK_SLEEPS) + read_u64(task + OFF_TASK_PREEMPTED); }
+
+/* One that is about to sleep is woken, too: what is known is then an earlier sleep of its. */
+static __always_inline int is_on_cpu(u64 task)
+{
+#if OFF_TASK_ON_CPU != OFF_ABSENT
+	return read_u32(task + OFF_TASK_ON_CPU) != 0;
+#else
+	return 0;
+#endif
+}
 
 static __always_inline void wakes_from_now(u64 rq, struct block_io_begun *b, u64 device_ns, s32 status)
 {
@@ -303,7 +315,7 @@ RAW_TRACEPOINT_PROBE(sched_switch)
 	u32 state = left_in(ctx);
 	if ((ctx->args[0] & 1) || (state & (TASK_UNINTERRUPTIBLE | TASK_NOLOAD)) != TASK_UNINTERRUPTIBLE)
 		return 0;
-	struct block_io_sleep sleep = {.since = bpf_ktime_get_ns(), .times = read_u64(prev + OFF_TASK_SLEEPS)};
+	struct block_io_sleep sleep = {.since = bpf_ktime_get_ns(), .times = times_left(prev)};
 	block_io_asleep.update(&prev, &sleep);
 	return 0;
 }
@@ -339,7 +351,7 @@ RAW_TRACEPOINT_PROBE(sched_waking)
 	if (!e || !e->rq)
 		return 0;
 	struct block_io_sleep *sleep = block_io_asleep.lookup(&task);
-	if (!sleep || sleep->times != read_u64(task + OFF_TASK_SLEEPS))
+	if (!sleep || sleep->times != times_left(task) || is_on_cpu(task))
 		return 0;
 	u64 now = bpf_ktime_get_ns(), waited_ns = now - sleep->since;
 	if (now - e->at > WAKES_NS)
