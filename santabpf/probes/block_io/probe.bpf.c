@@ -259,7 +259,10 @@ struct block_io_sleep {
 };
 BPF_TABLE("lru_hash", u64, struct block_io_sleep, block_io_asleep, 16384);
 
-static __always_inline u64 times_left(u64 task) { return read_u64(task + OFF_TASK_SLEEPS) + read_u64(task + OFF_TASK_PREEMPTED); }
+static __always_inline u64 times_left(u64 task)
+{
+	return read_u64(task + OFF_TASK_SLEEPS) + read_u64(task + OFF_TASK_PREEMPTED);
+}
 
 /* One that is about to sleep is woken, too: what is known is then an earlier sleep of its. */
 static __always_inline int is_on_cpu(u64 task)
