@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pwd
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import recordings_again
 import synthetic_steal
 
 import santabpf as sb
@@ -194,7 +198,29 @@ def test_a_synthetic_one_is_what_its_script_makes_of_a_real_one(name: str, tmp_p
     assert {folder.name for folder in RECORDINGS if is_synthetic(folder)} == set(synthetic_steal.MADE)
 
 
-def test_make_recordings_would_make_all_of_them_anew() -> None:
-    told = re.findall(r"^\t(\w+):([\w-]+)=(\w+)", (ROOM.parent / "Makefile").read_text(), re.MULTILINE)
-    drills = {folder.name: sb.open(folder).info["drill"] for folder in RECORDINGS if not is_synthetic(folder)}
-    assert sorted(told) == sorted((drill["scenario"], drill["variant"], name) for name, drill in drills.items())
+@pytest.mark.parametrize("right", [True, False])
+def test_a_recording_is_made_anew_by_its_own_drill_with_its_probes_if_that_gives_the_verdict_it_must(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, right: bool
+) -> None:
+    folder = tmp_path / "event_loop_blocked"
+    shutil.copytree(ROOM / folder.name, folder)
+    asked: dict[str, Any] = {}
+
+    def drill(scenario: str, variant: str, *, seconds: int, keep: Path, probes: list[str]) -> SimpleNamespace:
+        asked.update(scenario=scenario, variant=variant, seconds=seconds, probes=set(probes))
+        keep.mkdir()
+        (keep / "made").touch()
+        return SimpleNamespace(ok=right, to_text=lambda: "quiet, WRONG")
+
+    monkeypatch.setattr(recordings_again, "drill", drill)
+    if right:
+        recordings_again.again(folder)
+    else:
+        with pytest.raises(SystemExit, match="event_loop_blocked stays as it was: quiet, WRONG"):
+            recordings_again.again(folder)
+    assert asked.pop("probes") > {"event_loop", "profile", "offcpu", "syscalls", "opens", "faults"}
+    assert asked == {"scenario": "event_loop_blocked", "variant": "asyncio-sleep", "seconds": 10}
+    assert [path.name for path in folder.iterdir() if path.name in ("made", "recording.json")] == (
+        ["made"] if right else ["recording.json"]
+    )
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]

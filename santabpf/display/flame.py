@@ -8,7 +8,6 @@ comes out of a binary and may be anything; canvas and tooltip take it as text.
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 
 from .. import __version__
 from .escape import html_text, markdown_text, shorten, visible
-from .page import flame_script, notebook_style
+from .page import flame_script, notebook_style, packed
 
 #: Longest name that is kept; C++ has longer ones, which nobody reads to the end.
 LONGEST_NAME = 1000
@@ -96,12 +95,12 @@ class Flame:
         if not sum(frame.value + frame.before for frame in self.frames):
             said = self.note or f"No stacks were recorded, so nothing is known of where the {self.whole} went."
             return f'<div class="santa"><p class="santa-note santa-empty">{html_text(said)}</p></div>'
-        packed = gzip.compress(json.dumps(self.payload(), separators=(",", ":")).encode(), 9, mtime=0)
+        payload = packed(json.dumps(self.payload(), separators=(",", ":")))
         still = base64.b64encode(self.still().encode()).decode()
         note = f'<p class="santa-note">{html_text(self.note)}</p>' if self.note else ""
         lead = f"<p>{html_text(self.lead)}</p>" if self.lead else ""
         return (
-            f'<div class="santa">{lead}<div class="santa-flame" data-santa-flame="{base64.b64encode(packed).decode()}">'
+            f'<div class="santa">{lead}<div class="santa-flame" data-santa-flame="{payload}">'
             f"<p>{html_text(self.reading())}</p>"
             f'<img alt="{html_text(self.caption)}" src="data:image/svg+xml;base64,{still}" width="100%"></div>'
             f"{note}</div>"

@@ -7,13 +7,12 @@ picture for where no script runs (an untrusted notebook). Never: markup from a l
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .escape import html_text, shorten, visible
-from .page import notebook_script, notebook_style
+from .page import notebook_script, notebook_style, packed
 
 #: Longest command line that is kept for the tooltip.
 LONGEST_DETAIL = 300
@@ -73,11 +72,11 @@ class Lanes:
         """The element that santa.js turns into a canvas, with the still picture inside."""
         if not self.boxes:
             return f'<div class="santa"><p class="santa-note santa-empty">{html_text(self.note)}</p></div>'
-        packed = gzip.compress(json.dumps(self.payload(), separators=(",", ":")).encode(), 9, mtime=0)
+        payload = packed(json.dumps(self.payload(), separators=(",", ":")))
         still = base64.b64encode(self.still().encode()).decode()
         note = f'<p class="santa-note">{html_text(self.note)}</p>' if self.note else ""
         return (
-            f'<div class="santa"><div class="santa-lanes" data-santa-lanes="{base64.b64encode(packed).decode()}">'
+            f'<div class="santa"><div class="santa-lanes" data-santa-lanes="{payload}">'
             f'<img alt="{html_text(self.caption)}" src="data:image/svg+xml;base64,{still}" width="100%"></div>'
             f"{note}</div>"
         )

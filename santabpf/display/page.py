@@ -65,7 +65,7 @@ def policy(*scripts: str) -> str:
 
 def packed(text: str) -> str:
     """gzip and base64; the page unpacks it with DecompressionStream. The same text gives the same bytes."""
-    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()  # 9: 5 % less, in three times the time
 
 
 def unpacked(text: str) -> str:
