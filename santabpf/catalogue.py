@@ -79,11 +79,13 @@ class Shelf(Generic[_Thing]):
 
 
 def _probe_table(names: Iterable[str] = ()) -> pd.DataFrame:
-    """One row is one probe: name, summary, sets, tables, params (with unit and default), cost, measured, source.
+    """One row is one probe: name, summary, sets, tables, params (with unit and default), cost, measured, ..., source.
 
-    names     only these probes and sets; raises BadUsage for an unknown one
-    measured  what a load that hits it hard lost, in pairs with and without it; empty where it was not measured
-    source    empty for what ships with SantaBPF, else the folder it comes from
+    names            only these probes and sets; raises BadUsage for an unknown one
+    measured         what a load that hits it hard lost, in pairs with and without it; empty where it was not measured
+    dearer_percent   of that, the CPU in percent, None where it was not measured
+    ns_a_run         of that, the time in its programs for each run of one, None also where it has none
+    source           empty for what ships with SantaBPF, else the folder it comes from
     """
     import pandas as pd
 
@@ -97,12 +99,16 @@ def _probe_table(names: Iterable[str] = ()) -> pd.DataFrame:
                 "tables": [t.name for t in p.tables],
                 "params": [f"{q.name}={q.default} {q.unit}" for q in p.params],
                 "cost": p.cost,
-                "measured": cost.to_text() if (cost := load_cost(p.folder)) else "",
+                "measured": cost.to_text() if cost else "",
+                "dearer_percent": cost.dearer if cost else None,
+                "ns_a_run": cost.bpf_ns if cost else None,
                 "source": _source("probes", p.name),
             }
             for p in all_probes().values()
             if not wanted or p.name in wanted
-        ]
+            for cost in [load_cost(p.folder)]
+        ],
+        dtype=object,
     )
 
 

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from santabpf.probes import all_probes
+from santabpf.probes.cost import load_cost
+
 ROOT = Path(__file__).parents[1]
 FAULT, QUIET = ROOT / "recordings" / "short_lived_jobs", ROOT / "recordings" / "quiet_idle"
 
@@ -49,6 +52,24 @@ def test_the_catalogue_is_words_and_json(name: str) -> None:
     assert names == sorted(names)
     words = santabpf(name).stdout
     assert [n for n in names if n not in words] == []
+
+
+def test_the_list_of_probes_says_what_each_was_measured_to_cost() -> None:
+    cost = load_cost(all_probes()["runq"].folder)
+    assert cost is not None
+    (line,) = (line for line in santabpf("probes").stdout.splitlines() if line.startswith("runq "))
+    assert f" {cost.bpf_ns} " in line
+    assert f" {cost.dearer:+.1f} % " in line
+
+
+def test_what_a_probe_in_no_set_costs_is_said_before_it_is_recorded(tmp_path: Path) -> None:
+    asked = "record", "no-such-host.invalid", "-o", "x", "-p", "syscall_latency", "-p", "exec"
+    done = santabpf(*asked, cwd=tmp_path)
+    first, *rest = done.stderr.splitlines()
+    assert first == f"syscall_latency: on demand only, in no set. {all_probes()['syscall_latency'].cost}"
+    assert "no-such-host.invalid" in " ".join(rest)
+    assert "no set" not in " ".join(rest)
+    assert "no set" not in santabpf(*asked, "--json", cwd=tmp_path).stderr
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from .shared import json_flag, show, ssh_flags, ssh_options
 
 
 def _each(table: Any, as_json: bool) -> None:
-    """All that is known of each row: a few lines."""
+    """All that is known of each row: a few lines. What was measured, these say in one sentence."""
     rows = table.to_dict("records")
     if as_json:
         show(rows)
@@ -21,19 +21,22 @@ def _each(table: Any, as_json: bool) -> None:
     for row in rows:
         click.echo(f"{row['name']:<16} {row.get('title') or row['summary']}")
         for key, value in row.items():
-            if value and key not in ("name", "title") and not (key == "summary" and not row.get("title")):
+            if key in ("name", "title", "dearer_percent", "ns_a_run") or (key == "summary" and not row.get("title")):
+                continue
+            if value:
                 words = f"{key}: {', '.join(value) if isinstance(value, list) else value}"
                 click.echo(click.wrap_text(words, 110, " " * 17, " " * 17 + " " * (len(key) + 2)))
 
 
 def _lines(table: Any) -> None:
     """One line a probe: its sets, what it was measured to cost, and what it records."""
-    click.echo(f"{'probe':<16} {'sets':<26} {'CPU, under load':<16} what")
+    click.echo(f"{'probe':<16} {'sets':<26} {'ns a run':>8} {'CPU, under load':>16}  what")
     for row in table.to_dict("records"):
         sets = " ".join(name[:3] for name in row["sets"]) or "-"
-        dearer = row["measured"].split(" % CPU")[0] + " %" if row["measured"] else "-"
+        ns = "-" if row["ns_a_run"] is None else row["ns_a_run"]
+        dearer = "-" if row["dearer_percent"] is None else f"{row['dearer_percent']:+.1f} %"
         source = f" [{row['source']}]" if row["source"] else ""
-        click.echo(f"{row['name']:<16} {sets:<26} {dearer:<16} {row['summary'].rstrip('.')}{source}")
+        click.echo(f"{row['name']:<16} {sets:<26} {ns:>8} {dearer:>16}  {row['summary'].rstrip('.')}{source}")
 
 
 @cli.command()

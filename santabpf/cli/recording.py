@@ -52,7 +52,11 @@ def check(node: str, accept_new: bool, ssh_config: str | None, as_json: bool) ->
 def record(nodes: tuple[str, ...], probes: tuple[str, ...], duration: str, as_json: bool, **flags: Any) -> None:
     """Record NODES (local by default) into a new folder."""
     from ..record import record as record_nodes
+    from ..record import select
 
+    chosen = select(flags["scenarios"], probes)
+    for probe in () if as_json else (probe for probe, _ in chosen if not probe.sets):
+        click.echo(f"{probe.name}: on demand only, in no set. {probe.cost}", err=True)
     recording = record_nodes(
         nodes or ("local",),
         probes=probes,

@@ -30,19 +30,22 @@ class MapTable:
 
     A value that went back started anew: all of it counts; a row of zeros says that the key was taken out of the map.
     Keys that grew by nothing give no row. A peak is the largest of all CPUs, a text that of the first CPU that has one;
-    both are as they stand now. Where one CPU has the number of `unknown`, the key's value is null.
+    both are as they stand now. Where one CPU has the number of `unknown`, the key's value is null. With selfcheck a
+    counter of its own comes after the values (a test build).
     """
 
-    def __init__(self, table: Table, key_bytes: int, value_bytes: int) -> None:
+    def __init__(self, table: Table, key_bytes: int, value_bytes: int, *, selfcheck: bool = False) -> None:
         self.table = table
         self._keys = np.dtype([numpy_field(column) for column in table.keys])
         self._values = np.dtype([numpy_field(column) for column in table.values])
-        if (key_bytes, value_bytes) != (self._keys.itemsize, self._values.itemsize):
+        own_bytes = self._values.itemsize + 8 * selfcheck
+        if (key_bytes, value_bytes) != (self._keys.itemsize, own_bytes):
             raise ValueError(
                 f"table {table.name}: the plan says {key_bytes} + {value_bytes} bytes, "
-                f"its columns make {self._keys.itemsize} + {self._values.itemsize}"
+                f"its columns make {self._keys.itemsize} + {own_bytes}"
             )
         fields = [numpy_field(column) for column in table.values]
+        fields += [("_check", "<u8")] if selfcheck else []
         self._padded_values = np.dtype([*fields, ("_pad", f"V{-value_bytes % 8}")] if value_bytes % 8 else fields)
         self.readings = Readings()
         self._seen: dict[bytes, tuple[Any, ...]] = {}

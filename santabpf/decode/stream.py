@@ -310,11 +310,13 @@ def _planned(probe_plan: dict[str, Any], table_plan: dict[str, Any]) -> Planned:
     probe = get_probe(probe_plan["name"])
     table = next(t for t in probe.tables if t.name == table_plan["name"])
     reader: RingTable | MapTable | ProcTable
+    selfcheck = bool(probe_plan.get("selfcheck"))
     if table.source == "ring":
-        reader = RingTable(table.schema, table_plan["record_bytes"], selfcheck=bool(probe_plan.get("selfcheck")))
+        reader = RingTable(table.schema, table_plan["record_bytes"], selfcheck=selfcheck)
+    elif table.snapshot:
+        reader = SnapshotTable(table, table_plan["key_bytes"], table_plan["value_bytes"])
     elif table.source == "map":
-        kind = SnapshotTable if table.snapshot else MapTable
-        reader = kind(table, table_plan["key_bytes"], table_plan["value_bytes"])
+        reader = MapTable(table, table_plan["key_bytes"], table_plan["value_bytes"], selfcheck=selfcheck)
     else:
         reader = ProcTable(probe, table)
     return Planned(probe, table, reader)

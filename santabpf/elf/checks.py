@@ -10,7 +10,7 @@ import os
 import platform
 import re
 
-from . import btf, procfs
+from . import btf, kernel, procfs
 
 _CAPABILITIES = {"CAP_DAC_READ_SEARCH": 2, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
 _INSTALL = (
@@ -31,7 +31,7 @@ def examine(plan: dict) -> list:
     """Every obstacle that can be seen without loading a program; where none is to be loaded, nothing is in the way."""
     if "core" not in plan:
         return []
-    found = [_machine(), _version(), _types(), _rights(), _lockdown(), _bcc(), _memory(plan)]
+    found = [_machine(), _ring_buffers(), _types(), _rights(), _lockdown(), _bcc(), _memory(plan)]
     return [t for t in found if t]
 
 
@@ -86,12 +86,11 @@ def _machine() -> dict | None:
     return trouble("wrong_machine", why, fatal=True)
 
 
-def _version() -> dict | None:
-    release = os.uname().release
-    found = re.match(r"(\d+)\.(\d+)", release)
-    if found and (int(found[1]), int(found[2])) < (5, 8):
-        return trouble("too_old", f"Linux {release} has no BPF ring buffer; 5.8 or newer is needed", fatal=True)
-    return None
+def _ring_buffers() -> dict | None:
+    if _machine() or kernel.has_ring_buffers():
+        return None
+    why = f"Linux {os.uname().release} has no BPF ring buffer; 5.8 and newer have it"
+    return trouble("too_old", why, fatal=True)
 
 
 def _types() -> dict | None:

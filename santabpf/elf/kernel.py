@@ -6,14 +6,16 @@ In: plain values and descriptors. Out: plain values. Raises OSError. Never: a po
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _SYS_BPF = 321  # x86-64, linux/arch/x86/entry/syscalls/syscall_64.tbl
-(_LOOKUP, _UPDATE, _DELETE, _NEXT_KEY, _INFO, _TAKE, _LOOKUP_BATCH, _ENABLE_STATS) = (
-    1, 2, 3, 4, 15, 21, 24, 32,
+(_CREATE, _LOOKUP, _UPDATE, _DELETE, _NEXT_KEY, _INFO, _TAKE, _LOOKUP_BATCH, _ENABLE_STATS) = (
+    0, 1, 2, 3, 4, 15, 21, 24, 32,
 )  # fmt: skip - include/uapi/linux/bpf.h, enum bpf_cmd
+_RINGBUF = 27  # the same, enum bpf_map_type
 _CLONE_NEWNS = 0x00020000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _PR_SET_PDEATHSIG = 1
@@ -26,6 +28,16 @@ def _bpf(command: int, attr: bytes) -> tuple[int, ctypes.Array]:
         error = ctypes.get_errno()
         raise OSError(error, f"bpf({command}): {os.strerror(error)}")
     return result, block
+
+
+def has_ring_buffers() -> bool:
+    """Does it know what a BPF ring buffer is? One that this process may not make is known, too."""
+    try:
+        fd, _ = _bpf(_CREATE, struct.pack("<IIII", _RINGBUF, 0, 0, os.sysconf("SC_PAGE_SIZE")))
+    except OSError as exc:
+        return exc.errno != errno.EINVAL
+    os.close(fd)
+    return True
 
 
 def map_update(fd: int, key: bytes, value: bytes) -> None:

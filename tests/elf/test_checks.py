@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from real_elf import Elf, plan_of
 
 from santabpf import wire
-from santabpf.elf import checks
+from santabpf.elf import checks, kernel
 
 FULL = "000001ffffffffff"
 WITH_PROGRAMS: dict[str, Any] = {"core": {}}
@@ -41,8 +42,17 @@ def node(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(checks.os, "geteuid", lambda: 0)
     monkeypatch.setattr(checks.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(checks.os, "uname", lambda: os.uname_result(("Linux", "n", "6.1.0-50", "", "x86_64")))
+    monkeypatch.setattr(checks.kernel, "_bpf", refuses(errno.EPERM))
     return files
+
+
+def refuses(code: int) -> Callable[[int, bytes], tuple[int, Any]]:
+    """A bpf(2) that always fails."""
+
+    def bpf(command: int, attr: bytes) -> tuple[int, Any]:
+        raise OSError(code, "bpf")
+
+    return bpf
 
 
 def codes(plan: dict[str, Any] | None = None) -> list[tuple[str, bool]]:
@@ -53,9 +63,22 @@ def test_nothing_stands_in_the_way_of_a_good_node(node: dict[str, bytes]) -> Non
     assert codes() == []
 
 
-def test_an_old_kernel_is_refused(node: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks.os, "uname", lambda: os.uname_result(("Linux", "n", "5.4.0-1", "", "x86_64")))
+def test_a_kernel_that_makes_no_ring_buffer_is_refused_whatever_its_number(
+    node: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks.kernel, "_bpf", refuses(errno.EINVAL))
     assert codes() == [("too_old", True)]
+    monkeypatch.setattr(checks.platform, "machine", lambda: "aarch64")
+    assert codes() == [("wrong_machine", True)]  # of which the number of bpf(2) is another
+
+
+@pytest.mark.bpf
+def test_this_kernel_makes_ring_buffers_and_knows_no_map_of_a_kind_that_there_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert kernel.has_ring_buffers()
+    monkeypatch.setattr(kernel, "_RINGBUF", 10_000)
+    assert not kernel.has_ring_buffers()
 
 
 def test_another_machine_is_refused(node: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,11 @@ def test_what_was_planted_is_what_the_tables_hold(grown: Grown, kernel: str, pro
 
 
 @pytest.mark.parametrize("kernel", [pytest.param(kernel, marks=mark) for kernel, mark in ON_EACH])
+def test_no_record_is_torn_and_what_was_kept_and_lost_is_what_happened(grown: Grown, kernel: str) -> None:
+    plants.check_accounts(grown.on(kernel))
+
+
+@pytest.mark.parametrize("kernel", [pytest.param(kernel, marks=mark) for kernel, mark in ON_EACH])
 def test_the_recording_is_whole_and_says_what_each_probe_could_do(grown: Grown, kernel: str) -> None:
     recording = grown.on(kernel).recording
     assert verify(recording.path) == []

@@ -22,24 +22,32 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 from guest.image import KERNELS
 
-from santabpf import record
+from santabpf import record, wire
+from santabpf.decode import Decoder
 from santabpf.launch import PYTHON
+from santabpf.probes import all_probes
+from santabpf.probes.source import plan
 from santabpf.recording import Recording
 from santabpf.transport import Channel, Transport, open_transport
 from santabpf.units import SECOND
 
+from .accounts import PREEMPTED, Accounts
+
 HERE = Path(__file__).parent
 #: A program that was skipped, or a map that others filled, need not be the plant's loss: its rows are counted below.
 CAUSES = ("reserve_failed", "buffer_dropped")
+#: Tables that no plant makes count anything.
+NEVER: set[str] = set()
 PLANT_S = 180.0  # for one plant, on an emulated machine
 ANEW = ("/bin/sh", "-c", '"$@"; exit $?', "sh")  # in a new process: what a login shell did is not the plant's
 # Run on the node: takes a zip from stdin, leaves the rest of stdin to the plant, and runs that as a program.
@@ -63,10 +71,15 @@ BOOT = TAKE + "run(sys.argv[1])\n"
 
 @dataclass(frozen=True)
 class Grown:
-    """A recording during which was planted. facts: what each plant said, or a text that says why it did not."""
+    """A recording during which was planted.
+
+    facts     what each plant said, or a text that says why it did not
+    accounts  of all its tables: it is a test build, so that one can see whether all adds up
+    """
 
     recording: Recording
     facts: dict[str, dict[str, Any] | str]
+    accounts: Accounts
 
 
 def names(*, guest: bool = False) -> list[str]:
@@ -119,8 +132,44 @@ def check(grown: Grown, name: str) -> None:
     expected.check(table, facts)
 
 
+def check_accounts(grown: Grown) -> None:
+    """Raises AssertionError unless each record is whole, and of each table all was kept or counted as lost."""
+    recording = grown.recording
+    (node,) = recording.info["nodes"].values()
+    cpus = node["cpus"] if _version(node["kernel"]) >= (6, 13) else 0
+    told = grown.accounts.told()
+    assert {name: one for name, one in told.items() if not one.is_sound(cpus * (name in PREEMPTED))} == {}
+    counting = {
+        table.name for name, probe in all_probes().items() for table in probe.tables
+        if recording.info["probes"].get(name, {}).get("state") == "on" and table.source != "proc" and not table.snapshot
+    }  # fmt: skip
+    assert {name for name, one in told.items() if one.truth} >= counting - NEVER
+
+
+def _version(kernel: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in kernel.split("-")[0].split(".")[:2])
+
+
+class _Accounted(Decoder):
+    """A decoder that keeps account of what it decodes."""
+
+    def __init__(self, plan: dict[str, Any], node: str) -> None:
+        super().__init__(plan, node)
+        self.accounts = Accounts(plan)
+
+    def _frame(self, frame: wire.Frame) -> None:
+        self.accounts.take(frame)
+        super()._frame(frame)
+
+
 def grow(node: str, wanted: list[str], out: Path, **options: Any) -> Grown:
     """Record these probes on a node, plant one after another, and stop some seconds after the last."""
+    decoders: list[_Accounted] = []
+
+    def decoder(plan: dict[str, Any], label: str) -> _Accounted:
+        decoders.append(_Accounted(plan, label))
+        return decoders[-1]
+
     facts: dict[str, dict[str, Any] | str] = {}
     began, stop, seconds = threading.Event(), threading.Event(), [0]
     made: list[Recording] = []
@@ -136,7 +185,11 @@ def grow(node: str, wanted: list[str], out: Path, **options: Any) -> Grown:
             others = {probe for name in wanted for probe in probes_of(name)} - set(wanted)
             specs = [*own, *sorted(others)]
             how = {"duration": None, "out": out, "progress": False, "stop": stop, "on_second": closed}
-            made.append(record({"planted": node}, probes=specs, **how, **options))
+            with (
+                patch("santabpf.record.make_plan", partial(plan, selfcheck=True)),
+                patch("santabpf.record.Decoder", decoder),
+            ):
+                made.append(record({"planted": node}, probes=specs, **how, **options))
         except BaseException as exc:
             failed.append(exc)
         finally:
@@ -170,7 +223,7 @@ def grow(node: str, wanted: list[str], out: Path, **options: Any) -> Grown:
             recorder.join()
     if failed:
         raise failed[0]
-    return Grown(made[0], facts)
+    return Grown(made[0], facts, decoders[0].accounts)
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from own_sshd import Sshd
+from probes.accounts import RingTally, assert_sound
 from real_elf import Elf, load, plan_of
-from test_selfcheck import Tally, assert_sound
 
 from santabpf import wire
 
@@ -39,7 +39,7 @@ def test_an_sshd_without_pam_gives_nothing() -> None:
 
 def test_the_ring_of_auth_is_whole_and_adds_up(tmp_path: Path) -> None:
     plan = plan_of("auth", selfcheck=True)
-    tally = Tally("auth", 1)
+    tally = RingTally("auth", 1)
     with Elf(plan, tally) as elf:
         elf.until(wire.HELLO)
         with load(("/usr/bin/python3", "-c", ASK_FOREVER, str(PLANT), str(tmp_path))):

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
+from probes.accounts import PREEMPTED, MapTally
 from probes.plant import own_cgroup
 from real_elf import (
     CONNECTIONS,
@@ -92,9 +92,6 @@ MAPS = {
     "syscalls": ("syscalls", "errors", MISSES),
     "throttle_sum": ("throttle", "waits", BURNS),
 }
-#: Counted where a system call ends: the kernel may take such a program off its CPU between the truth and the count, and
-#: does on a busy machine, so that each CPU may have one under way when all is read for the last time.
-PREEMPTED = {"event_loop", "event_loop_hist", "exhausted", "file_io", "opens_count", "syscall_latency", "syscalls"}
 LIMITED = {"reclaim": "memory", "throttle_sum": "cpu"}  # tables that nothing hits but a limit, and whose
 
 
@@ -126,26 +123,6 @@ def limited(controller: str) -> Iterator[list[str]]:
         yield [folder]
 
 
-def counted(elf: Elf, table: Table) -> dict[str, int]:
-    """Column -> its sum over all keys and CPUs, also of keys that made room; and the sum of the test's own, `check`."""
-    with open("/sys/devices/system/cpu/possible") as stream:
-        cpus = int(stream.read().strip().split("-")[-1]) + 1
-    key_bytes = (sum(c.c_bytes for c in table.keys) + 7) // 8 * 8
-    value = np.dtype([*((c.name, c.numpy_type) for c in table.values), ("check", "<u8")])
-    row = np.dtype([("key", f"V{key_bytes}"), ("values", value, (cpus,))])
-    names = [c.name for c in table.values if c.cumulative] + ["check"]
-    last: dict[bytes, dict[str, int]] = {}
-    total = dict.fromkeys(names, 0)
-    for payload in elf.payloads(wire.MAP, table.name):
-        for key, values in np.frombuffer(payload, row):
-            now = {name: int(values[name].sum()) for name in names}
-            before = last.get(key.tobytes(), dict.fromkeys(names, 0))
-            if now["check"]:
-                total = {name: total[name] + now[name] - before[name] for name in names}
-            last[key.tobytes()] = now  # a row of zeros: the key is gone, and counts from zero should it come back
-    return total
-
-
 def under_load(
     probe: tuple[Probe, Any], name: str, command: tuple[str, ...], folders: list[str]
 ) -> tuple[int, int, int]:
@@ -158,7 +135,10 @@ def under_load(
             elf.read(2)
         elf.finish()
         last = elf.json_of(wire.TICK)[-1]
-    sums = counted(elf, table)
+    tally = MapTally(table)
+    for payload in elf.payloads(wire.MAP, name):
+        tally.take(payload)
+    sums = tally.sums
     if column := MAPS[name][1]:
         assert sums[column] == sums["check"]
     return sums["check"], last["loss"][name]["map_full"], last["truth"][name]

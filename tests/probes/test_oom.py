@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from probes.accounts import RingTally, assert_sound
 from real_elf import Elf, plan_of
-from test_selfcheck import Tally, assert_sound
 
 from santabpf import wire
 from santabpf.elf.scope import _cgroup_folder, cgroup_controller
@@ -143,7 +143,7 @@ def test_where_the_kernel_names_only_a_thread_all_else_of_the_victim_is_unknown(
 
 
 def test_no_record_is_torn_and_they_add_up(cgroup: Path) -> None:
-    tally = Tally("oom", 1)
+    tally = RingTally("oom", 1)
     with Elf(plan_of("oom", selfcheck=True), tally) as elf:
         elf.until(wire.HELLO)
         for _ in range(5):

@@ -39,7 +39,7 @@ def in_a_child(paths: list[str], flags: int) -> int:
     return child
 
 
-def test_planted_opens_are_rows_where_they_failed_or_were_sensitive_and_counted_else(tmp_path: Path) -> None:
+def test_planted_opens_are_rows_where_they_failed_or_wrote_or_were_sensitive_and_counted_else(tmp_path: Path) -> None:
     (tmp_path / "there").write_text("")
     with Elf(plan_of("opens")) as elf:
         elf.until(wire.HELLO)
@@ -49,6 +49,7 @@ def test_planted_opens_are_rows_where_they_failed_or_were_sensitive_and_counted_
         failed = in_a_child(missing, os.O_WRONLY | os.O_APPEND)
         secret = in_a_child(["/etc/shadow"] * PLANTED, os.O_RDONLY)
         plain = in_a_child([str(tmp_path / "there"), "/etc/passwd"] * PLANTED, os.O_RDONLY)
+        written = in_a_child([str(tmp_path / "there"), "/dev/null"] * PLANTED, os.O_RDWR | os.O_CREAT)
         elf.read(1.2)
         elf.finish()
         rows, counts = elf.records("opens"), opened(elf.payloads(wire.MAP, "opens_count")[-1])
@@ -61,4 +62,7 @@ def test_planted_opens_are_rows_where_they_failed_or_were_sensitive_and_counted_
     asked = rows[rows["tgid"] == secret]
     assert [(r["path"], int(r["sensitive"]), int(r["error"])) for r in asked] == [(b"/etc/shadow", 1, 0)] * PLANTED
     assert not (rows["tgid"] == plain).any()
-    assert {pid: counts.get(pid, 0) for pid in (failed, secret, plain)} == {failed: 0, secret: 0, plain: 2 * PLANTED}
+    made = [r["path"].decode() for r in rows[rows["tgid"] == written]]
+    assert made == [str(tmp_path / "there")] * PLANTED
+    counted = {failed: 0, secret: 0, plain: 2 * PLANTED, written: PLANTED}
+    assert {pid: counts.get(pid, 0) for pid in counted} == counted

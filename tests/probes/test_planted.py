@@ -18,3 +18,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> plants.Grown:
 @pytest.mark.parametrize("probe", plants.names())
 def test_what_was_planted_is_what_the_tables_hold(grown: plants.Grown, probe: str) -> None:
     plants.check(grown, probe)
+
+
+def test_no_record_is_torn_and_what_was_kept_and_lost_is_what_happened(grown: plants.Grown) -> None:
+    plants.check_accounts(grown)

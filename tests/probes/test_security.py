@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from planted import Tables, recorded
+from probes.accounts import RingTally, assert_sound
 from probes.expect import security as expect
 from real_elf import Elf, load, plan_of
-from test_selfcheck import Tally, assert_sound
 
 from santabpf import wire
 from santabpf.probes import expand
@@ -67,7 +67,7 @@ def test_the_elf_itself_does_not_show() -> None:
 @pytest.mark.parametrize("table", LOADS)
 def test_each_ring_of_security_is_whole_and_adds_up(table: str, tmp_path: Path) -> None:
     plan = plan_of("security", selfcheck=True)
-    tally = Tally(table, next(t["id"] for t in plan["probes"][0]["tables"] if t["name"] == table))
+    tally = RingTally(table, next(t["id"] for t in plan["probes"][0]["tables"] if t["name"] == table))
     with Elf(plan, tally) as elf:
         elf.until(wire.HELLO)
         with load(("/usr/bin/python3", "-c", FOREVER.format(act=LOADS[table]), str(tmp_path))):

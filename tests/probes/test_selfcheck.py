@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
+from probes.accounts import RingTally, assert_sound
 from real_elf import (
     CONNECTIONS,
     DISK_READS,
@@ -26,7 +26,6 @@ from real_elf import (
     Elf,
     load,
     plan_of,
-    record_type,
 )  # fmt: skip
 
 from santabpf import wire
@@ -50,27 +49,10 @@ def test_no_ring_is_left_out() -> None:
     }  # fmt: skip
 
 
-class Tally:
-    """Counts the records of one table as they come, and keeps none."""
-
-    def __init__(self, table: str, table_id: int) -> None:
-        self.kept = self.torn = self.misplaced = 0
-        self._type, self._id = record_type(table, selfcheck=True), table_id
-
-    def __call__(self, frame: wire.Frame) -> bool:
-        if frame.kind != wire.RING or frame.table != self._id:
-            return False
-        rows: np.ndarray[Any, Any] = np.frombuffer(frame.payload, self._type)
-        self.kept += len(rows)
-        self.torn += int((rows["check_first"] != rows["check_last"]).sum())
-        self.misplaced += int((rows["length"] != self._type.itemsize - 8).sum() + (rows["ts_ns"] == 0).sum())
-        return True
-
-
-def record_under_load(spec: str, table: str, seconds: float, **options: Any) -> tuple[Tally, dict[str, int], int]:
+def record_under_load(spec: str, table: str, seconds: float, **options: Any) -> tuple[RingTally, dict[str, int], int]:
     """The tally, the table's last loss counters, and the truth."""
     plan = plan_of(spec, selfcheck=True, **options)
-    tally = Tally(table, next(t["id"] for t in plan["probes"][0]["tables"] if t["name"] == table))
+    tally = RingTally(table, next(t["id"] for t in plan["probes"][0]["tables"] if t["name"] == table))
     with Elf(plan, tally) as elf:
         elf.until(wire.HELLO)
         with load(LOADS[table]):
@@ -80,12 +62,6 @@ def record_under_load(spec: str, table: str, seconds: float, **options: Any) -> 
         assert elf.json_of(wire.BYE) == [{"reason": "asked"}]
         assert elf.reader.pending == 0
     return tally, last["loss"][table], last["truth"][table]
-
-
-def assert_sound(tally: Tally, loss: dict[str, int], truth: int) -> None:
-    assert tally.torn == 0
-    assert tally.misplaced == 0
-    assert tally.kept + loss["reserve_failed"] + loss["buffer_dropped"] == truth
 
 
 def test_ten_seconds_of_context_switches_at_full_load_are_whole_and_add_up() -> None:
@@ -119,7 +95,7 @@ def test_a_ring_that_is_too_small_loses_records_and_counts_every_one() -> None:
 
 def test_a_reader_that_stands_still_costs_records_but_never_the_count() -> None:
     plan = plan_of("switches", selfcheck=True, buffer_bytes=1 << 20, ring_bytes=1 << 16)
-    tally = Tally("switches", 1)
+    tally = RingTally("switches", 1)
     with Elf(plan, tally) as elf:
         elf.until(wire.HELLO)
         with load(SWITCH):

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from probes.accounts import RingTally, assert_sound
 from real_elf import Elf, load, plan_of
-from test_selfcheck import Tally, assert_sound
 
 from santabpf import wire
 
@@ -229,7 +229,7 @@ def test_no_bytes_stand_behind_the_end_of_a_string(elf: Elf) -> None:
 
 @pytest.mark.parametrize("options", [{}, {"ring_bytes": 4096}])
 def test_under_a_storm_no_record_is_torn_and_they_add_up(options: dict[str, int]) -> None:
-    tally = Tally("signals", 1)
+    tally = RingTally("signals", 1)
     with Elf(plan_of("signals", selfcheck=True, **options), tally) as elf:
         elf.until(wire.HELLO)
         with load(("/usr/bin/python3", "-c", STORM)):

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from probes.accounts import RingTally, assert_sound
 from real_elf import Elf, decoded, plan_of
-from test_selfcheck import Tally, assert_sound
 
 from santabpf import wire
 from santabpf.elf.scope import NoSuchScope, _cgroup_folder
@@ -192,7 +192,7 @@ def test_burning_without_a_limit_is_no_throttling(group: Group) -> None:
 
 def test_no_record_is_torn_and_they_add_up(group: Group) -> None:
     group.limit()
-    tally = Tally("throttle", 1)
+    tally = RingTally("throttle", 1)
     with Elf(plan_of("throttle:min_wait_ns=0", selfcheck=True), tally) as elf:
         elf.until(wire.HELLO)
         group.burn(group)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* One record for each open that failed or was sensitive; the others are counted. The path is read when the call is over. */
+/* One record for each open that failed, was to be written, or was sensitive; the others are counted. The path is read when
+ * the call is over. */
 #define WRITES 3 /* O_WRONLY | O_RDWR */
+#define CREATES 0100
 #define LOOKED_AT 64
 
 struct open_call { u64 path; u32 flags; u32 pad; };
@@ -36,6 +38,12 @@ static __always_inline int is_sensitive(const char *path, u32 flags)
 	return STARTS(path, "/var/spool/cron/") && (flags & WRITES);
 }
 
+/* What is thrown away there changes nothing; shells open it all the time. */
+static __always_inline int is_null(const char *path)
+{
+	return STARTS(path, "/dev/null") && !path[sizeof("/dev/null") - 1];
+}
+
 static __always_inline int ends(long result)
 {
 	u32 tid = bpf_get_current_pid_tgid();
@@ -49,7 +57,8 @@ static __always_inline int ends(long result)
 	char start[LOOKED_AT] = {};
 	bpf_probe_read_user_str(start, sizeof(start), (void *)path);
 	int sensitive = is_sensitive(start, flags);
-	if (result >= 0 && !sensitive) {
+	int written = flags & (WRITES | CREATES) && !is_null(start);
+	if (result >= 0 && !sensitive && !written) {
 		struct opens_count_key key = {.start_ns = task_start(task), .tgid = task_tgid(task)};
 		key.uid = bpf_get_current_uid_gid();
 		bpf_get_current_comm(key.comm, sizeof(key.comm));

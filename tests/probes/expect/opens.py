@@ -1,4 +1,4 @@
-"""Each planted opening that failed, or was of a sensitive file, is a row; the others are only counted."""
+"""Each planted opening that failed, was to write, or was of a sensitive file, is a row; the others are only counted."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     assert all(row["flags"] & facts["flags"] == facts["flags"] for row in failed)
     secret = [(row["path"], row["sensitive"], row["error"]) for row in rows if row["tgid"] == facts["secret"]]
     assert secret == [("/etc/shadow", True, None)] * 23
-    assert not [row for row in rows if row["tgid"] == facts["plain"]]
-    counts = [row for row in table("opens_count").to_pylist() if row["tgid"] == facts["plain"]]
-    assert sum(row["opened"] for row in counts) == 46
+    written = [row for row in rows if row["tgid"] == facts["written"]]
+    assert [row["path"] for row in written] == facts["made"]
+    assert {(row["error"], row["sensitive"], row["flags"] & 0o103) for row in written} == {(None, False, 0o101)}
+    counted = {facts["plain"]: 46, facts["thrown_away"]: 23}
+    assert not [row for row in rows if row["tgid"] in counted]
+    counts = [row for row in table("opens_count").to_pylist() if row["tgid"] in counted]
+    assert {tgid: sum(row["opened"] for row in counts if row["tgid"] == tgid) for tgid in counted} == counted

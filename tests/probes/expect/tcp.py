@@ -29,3 +29,20 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     assert [(row["tgid"], row["ended"], row["error"], row["lifetime_ns"]) for row in refused] == [
         (facts["client"], "refused", 111, None)
     ] * 23
+    _check_times(rows, facts["far"])
+
+
+def _check_times(rows: list[dict[str, Any]], far: dict[str, Any]) -> None:
+    """Over the slow link: a connect and a round trip take two delays at least, and what the client saw at most."""
+    out = {str(row["local_port"]): row for row in rows if row["remote_port"] == far["port"]}
+    came = {str(row["remote_port"]): row for row in rows if row["local_port"] == far["port"]}
+    assert out.keys() == came.keys() == far["took"].keys()
+    trip = 2 * far["delay_ns"]
+    for port, (connect, answer, whole) in far["took"].items():
+        one, other = out[port], came[port]
+        assert one["tgid"] == far["client"]
+        assert trip <= one["connect_ns"] <= connect
+        assert answer + trip <= one["lifetime_ns"] <= whole - one["connect_ns"]
+        assert trip <= other["lifetime_ns"]
+        assert trip * 0.99 <= one["srtt_ns"] <= max(connect, answer, whole - connect - answer)
+        assert trip * 0.99 <= other["srtt_ns"]

@@ -1,13 +1,24 @@
-"""Plants 23 connections over IPv4 and 23 over IPv6, each with its own number of bytes; 23 refused, 23 given up."""
+"""Plants 23 connections over IPv4 and 23 over IPv6, each with its own number of bytes; 23 refused, 23 given up.
 
+And 23 over a link that takes DELAY_NS each way: in a network namespace of its own, this process reads what is sent
+through a tun(4) device, and gives it back that much later as if the other end, whose address is the next one, had sent
+it. So both ends are here, and what is known of each is how long it must have taken at least, and did at most.
+"""
+
+import ctypes
+import fcntl
 import json
 import os
 import signal
 import socket
 import struct
+import subprocess
 import time
 
 PLANTED = 23
+DELAY_NS = 10_000_000
+NEAR, FAR = "198.51.100.1", "198.51.100.2"
+TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x1, 0x1000
 REPLY = 1000
 HURRY = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 
@@ -63,7 +74,68 @@ def refused():
     return port
 
 
-facts = {"client": os.getpid(), "refused": refused(), "reply": REPLY}
+def slow_link():
+    """Carries packets until it is killed; its process id."""
+    if ctypes.CDLL(None, use_errno=True).unshare(0x40000000):
+        raise OSError(ctypes.get_errno(), "unshare")
+    tun = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", b"slow", IFF_TUN | IFF_NO_PI))
+    for command in ("addr add %s/24 dev slow" % NEAR, "link set slow up"):
+        subprocess.run(["ip", *command.split()], check=True)
+    pid = os.fork()
+    if pid:
+        os.close(tun)
+        return pid
+    came, go = os.pipe()
+    if os.fork() == 0:
+        while True:  # one reads, so that none waits for another's delay
+            packet = os.read(tun, 65535)
+            os.write(go, struct.pack("<QH", time.monotonic_ns(), len(packet)) + packet)
+    while True:
+        at, length = struct.unpack("<QH", os.read(came, 10))
+        packet = os.read(came, length)
+        time.sleep(max(0, at + DELAY_NS - time.monotonic_ns()) / 1e9)
+        if packet[0] >> 4 == 4:  # its checksums stay right, as they are sums
+            os.write(tun, packet[:12] + packet[16:20] + packet[12:16] + packet[20:])
+
+
+def far_away():
+    """23 connections over such a link, in a process of their own: what each took, as this end saw it, by its port."""
+    told, tell = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(tell)
+        with open(told) as said:
+            facts = json.load(said)
+        os.waitpid(pid, 0)
+        return facts
+    try:
+        os.setsid()
+        slow_link()
+        port, _ = server(NEAR)
+        took = {}
+        for _ in range(PLANTED):
+            began = time.monotonic_ns()
+            with socket.create_connection((FAR, port), 10) as end:
+                connected = time.monotonic_ns()
+                end.sendall(b"x")
+                left = REPLY
+                while left:
+                    left -= len(end.recv(left))
+                answered = time.monotonic_ns()
+                end.shutdown(socket.SHUT_WR)
+                end.recv(1)  # until the other end has closed
+                ended = time.monotonic_ns()
+                took[end.getsockname()[1]] = [connected - began, answered - connected, ended - began]
+        time.sleep(6 * DELAY_NS / 1e9)  # until the last one has ended at the other end, too
+        text = json.dumps({"port": port, "took": took, "delay_ns": DELAY_NS, "client": os.getpid()})
+        os.write(tell, text.encode())
+        os.close(tell)
+    finally:
+        os.killpg(0, signal.SIGKILL)
+
+
+facts = {"client": os.getpid(), "refused": refused(), "reply": REPLY, "far": far_away()}
 for name, host, hurry in (("ipv4", "127.0.0.1", False), ("ipv6", "::1", False), ("given_up", "127.0.0.1", True)):
     port, pid = server(host)
     sent = {talk(host, port, 100 + i, hurry): 100 + i for i in range(PLANTED)}
