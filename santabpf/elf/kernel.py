@@ -11,11 +11,12 @@ import os
 import struct
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_SYS_BPF = 321  # x86-64, linux/arch/x86/entry/syscalls/syscall_64.tbl
+_SYS_BPF, _SYS_MEMBARRIER = 321, 324  # x86-64, linux/arch/x86/entry/syscalls/syscall_64.tbl
 (_CREATE, _LOOKUP, _UPDATE, _DELETE, _NEXT_KEY, _INFO, _TAKE, _LOOKUP_BATCH, _ENABLE_STATS) = (
     0, 1, 2, 3, 4, 15, 21, 24, 32,
 )  # fmt: skip - include/uapi/linux/bpf.h, enum bpf_cmd
 _RINGBUF = 27  # the same, enum bpf_map_type
+_GLOBAL = 1  # include/uapi/linux/membarrier.h
 _CLONE_NEWNS = 0x00020000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _PR_SET_PDEATHSIG = 1
@@ -145,6 +146,16 @@ class Program:
 def enable_stats() -> int:
     """Let the kernel count how long programs run, as long as the returned descriptor is open (Linux 5.8)."""
     return _bpf(_ENABLE_STATS, struct.pack("<I", 0))[0]
+
+
+def wait_for_programs() -> None:
+    """Until every BPF program that runs now is over, also where it was taken off its CPU. It may be refused: OSError.
+
+    They are readers of RCU, and this call waits for all of these (kernel/sched/membarrier.c: synchronize_rcu).
+    """
+    if _libc.syscall(_SYS_MEMBARRIER, _GLOBAL, 0, 0) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"membarrier: {os.strerror(error)}")
 
 
 def private_mounts() -> None:

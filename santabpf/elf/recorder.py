@@ -26,6 +26,7 @@ _PROC_FRAME = 4 << 20
 #: While so much waits to be read by Santa, events stay in the rings, as long as these are not half full.
 _ENOUGH = 1 << 20
 _FAST_S, _SLOW_S = 0.010, 0.200  # between two looks at the rings
+_RUN_S = 0.010  # no program runs for so long, where the kernel can't say
 
 
 class Recorder:
@@ -274,7 +275,10 @@ class Recorder:
         """Shut the gate, send what is left."""
         if self._core:
             ticks.arm(self._core["santa_armed"], on=False)
-            time.sleep(0.002)  # programs that were running have ended
+            try:
+                kernel.wait_for_programs()
+            except OSError:  # with nohz_full
+                time.sleep(_RUN_S)
         self.second(out, ping, last=True)
 
     @property

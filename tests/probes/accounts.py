@@ -15,10 +15,6 @@ from real_elf import record_type
 from santabpf import wire
 from santabpf.probes import Table, table_probe
 
-#: Counted where a system call ends: the kernel (since 6.13) may take such a program off its CPU between the truth and
-#: the count, and does on a busy machine, so that each CPU may have one under way when all is read for the last time.
-PREEMPTED = {"event_loop", "event_loop_hist", "exhausted", "file_io", "opens_count", "syscall_latency", "syscalls"}
-
 
 class Account(NamedTuple):
     """Of one table, from the first event to the last."""
@@ -28,9 +24,10 @@ class Account(NamedTuple):
     truth: int
     broken: int  # records that are torn, of another length, or without a time
 
-    def is_sound(self, under_way: int = 0) -> bool:
-        """Nothing is broken, and all that happened was kept or counted as lost, but for so many at most."""
-        return not self.broken and 0 <= self.truth - self.kept - self.lost <= under_way
+    @property
+    def is_sound(self) -> bool:
+        """Nothing is broken, and all that happened was kept or counted as lost."""
+        return not self.broken and self.kept + self.lost == self.truth
 
 
 class RingTally:
@@ -92,8 +89,13 @@ class Accounts:
             self._ids[row["id"]] = table.name
             if table.source == "ring":
                 self._rings[table.name] = RingTally(table.name, row["id"])
-            elif table.source == "map" and not table.snapshot:
+            elif self.has(table):
                 self._maps[table.name] = MapTally(table)
+
+    @staticmethod
+    def has(table: Table) -> bool:
+        """Does it count what happens? One that is read out of /proc, or tells what stands now, does not."""
+        return table.source == "ring" or (table.source == "map" and not table.snapshot)
 
     def take(self, frame: wire.Frame) -> None:
         """One frame of the elf's."""
