@@ -81,6 +81,11 @@ def test_all_are_small() -> None:
     assert size(ROOM) <= 20 * MIB
 
 
+def test_each_has_its_line_in_the_readme_with_the_verdict_that_it_gets() -> None:
+    table = re.findall(r"^\| (\w+) \| .+ \| (fired|quiet) \|$", (ROOM / "README.md").read_text(), re.MULTILINE)
+    assert sorted(table) == sorted((folder.name, expected(folder)) for folder in RECORDINGS)
+
+
 @each
 def test_each_is_whole(folder: Path) -> None:
     assert verify(folder) == []
