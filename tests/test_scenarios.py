@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from santabpf.cli import cli
 from santabpf.errors import BadScenario, BadUsage
+from santabpf.gym.variants import get_variant
+from santabpf.probes import expand, parse_probe
 from santabpf.replay import check_scenario
 from santabpf.scenarios import NoRow, Template, all_scenarios, get_scenario, load_scenario, visible
 
@@ -180,3 +183,40 @@ def test_names_that_others_chose_are_quoted_where_a_step_has_them_in_a_command(n
         for words in filter(None, (step.text, step.check)):
             found = [m["value"] for m in takes.finditer(words.text)]
             assert [value for value in found if chosen.search(value)] == [], words.where
+
+
+#: In words: the command, then what it is given, NODE or --option value, up to where the sentence goes on.
+COMMAND = re.compile(r"\bsantabpf ([a-z]+(?: (?:[A-Z]+\b|--[a-z-]+(?: \w+(?:[:=]\w+)*)?))*)")
+
+
+def commands(folder: Path) -> list[str]:
+    """All that start with santabpf in a scenario's words, and in its case study; 1 for what a template fills in."""
+    words = re.sub(r"\s+", " ", (folder / "scenario.yaml").read_text())
+    words = re.sub(r"\{\{.*?\}\}", "1", re.sub(r"\{%.*?%\}", "", words))
+    study = (folder / "README.md").read_text()
+    return [*COMMAND.findall(words), *re.findall(r"`santabpf ([^`]+)`", study)]
+
+
+@pytest.mark.parametrize("name", sorted(all_scenarios()))
+def test_each_command_that_a_scenario_names_can_be_given_just_so(name: str) -> None:
+    found = commands(get_scenario(name).folder)
+    assert found
+    for words in found:
+        command, *given = shlex.split(words)
+        params = cli.commands[command].make_context(command, given).params  # raises UsageError
+        one = params.get("scenario")
+        assert {*params.get("scenarios", ()), *filter(None, [one])} <= all_scenarios().keys(), words
+        assert params.get("variant") is None or get_variant(get_scenario(one).folder, params["variant"])
+        for probe in params.get("probes", ()):
+            assert expand(probe) or parse_probe(probe), words
+
+
+def test_a_command_in_words_ends_where_the_sentence_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("`santabpf drill x --seconds 8` provokes it.")
+    (tmp_path / "scenario.yaml").write_text(
+        "a: Look: santabpf drill and\n  watch it: santabpf watch NODE --probe {{ a }} stays quiet. Or santabpf\n"
+        "  record{% if b %} NODE{% endif %} --scenario c --probe d names the reason."
+    )
+    assert commands(tmp_path) == [
+        "drill", "watch NODE --probe 1", "record NODE --scenario c --probe d", "drill x --seconds 8"
+    ]  # fmt: skip
