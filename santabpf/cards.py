@@ -90,7 +90,7 @@ def verdict(v: Verdict) -> Words:
         f"{reason.text} ({', '.join(reason.evidence)})" for reason in v.confidence.reasons
     )
     blocks += [Details("What it rests on", [Paragraph(trust), rests], f"{len(v.evidence)} queries"),
-               Note(f"Digest {v.digest}.")]  # fmt: skip
+               Note(f"Digest {v.digest}. {v.judged_by}".rstrip())]  # fmt: skip
     return Words(*blocks)
 
 

@@ -24,6 +24,8 @@ from .shipped import shipped
 ENVIRONMENT = "SANTABPF_PATH"
 GROUP = "santabpf.places"
 Room = Literal["probes", "scenarios"]
+#: what ships under that name; one that has a name of its own; another one under the name of one that ships
+Origin = Literal["shipped", "own", "replaced"]
 _FILES = {"probes": "probe.yaml", "scenarios": "scenario.yaml"}
 
 
@@ -52,6 +54,19 @@ def replaced(room: Room) -> dict[str, Path]:
     """Shipped ones whose name another place has too: name -> the folder that stands for it."""
     ours = _in_place(room, _shipped_folder(room))
     return {name: folder for name, folder in found(room).items() if name in ours and folder != ours[name]}
+
+
+def others() -> bool:
+    """Whether there is any place besides what ships."""
+    return bool(key() or _of_packages())
+
+
+def origin(room: Room, path: Path) -> Origin:
+    """Where a probe.yaml or scenario.yaml is from. What ships is known by its bytes, wherever it lies."""
+    ours = _in_place(room, _shipped_folder(room)).get(path.parent.name)
+    if ours is None:
+        return "own"
+    return "shipped" if (ours / _FILES[room]).read_bytes() == path.read_bytes() else "replaced"
 
 
 def is_shipped(room: Room, name: str) -> bool:

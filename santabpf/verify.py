@@ -58,7 +58,8 @@ def verify(target: str | Path, recording: Recording) -> list[Checked]:
     """
     given = _read(Path(target), recording.name)
     known = [_scenario_of(body) for _, body in given]
-    again = {(v.scenario, v.node): v.as_dict() for v in replay(recording, sorted({n for n in known if n})).verdicts}
+    judged = replay(recording, sorted({n for n in known if n})).verdicts
+    again = {(v.scenario, v.node): json.loads(v.to_json()) for v in judged}
     return [_check(text, body, again) for text, body in given]
 
 
@@ -140,4 +141,4 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         out.append(f"it says {old.get('state')}, and the recording gives {new['state']}")
     if parts:
         out.append(f"it says something else under {', '.join(parts)}")
-    return out
+    return out or ["it says something else of what it was derived from"]

@@ -67,16 +67,72 @@ def test_a_scenario_of_ones_own_judges_a_recording(place: Path) -> None:
     assert (verdict["state"], done.returncode) == ("fired", 3)
 
 
-def test_an_installed_package_brings_its_own(place: Path, tmp_path: Path) -> None:
-    package = tmp_path / "site" / "their_santa"
-    shutil.copytree(place / "scenarios", package / "scenarios")
+def installed(scenarios: Path, site: Path) -> Path:
+    """A package with these scenarios, as pip would put it there; its folder."""
+    package, meta = site / "their_santa", site / "their_santa-1.dist-info"
+    shutil.copytree(scenarios, package / "scenarios")
     (package / "__init__.py").write_text("raise SystemExit('its code is not to be run')")
-    meta = tmp_path / "site" / "their_santa-1.dist-info"
     meta.mkdir()
     (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: their-santa\nVersion: 1\n")
     (meta / "entry_points.txt").write_text(f"[{places.GROUP}]\ntheirs = their_santa\n")
+    return package
+
+
+def test_an_installed_package_brings_its_own(place: Path, tmp_path: Path) -> None:
+    package = installed(place / "scenarios", tmp_path / "site")
     found = rows(santabpf("scenarios", "--json", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path / 'site'}"))
     assert found["our_jobs"]["source"] == f"{package}/scenarios/our_jobs"
+
+
+@pytest.mark.parametrize("route", ["--path", "environment", "package"])
+def test_whose_scenario_judges_instead_of_one_that_ships_is_told_by_the_command_and_by_the_verdict(
+    tmp_path: Path, route: str
+) -> None:
+    place = tmp_path / "ours"
+    shutil.copytree(ROOT / "scenarios" / "short_lived_jobs", place / "scenarios" / "short_lived_jobs")
+    yaml = place / "scenarios" / "short_lived_jobs" / "scenario.yaml"
+    yaml.write_text(yaml.read_text().replace("title: ", "title: Our own ", 1))
+    options, environment = [], {}
+    match route:
+        case "--path":
+            options = ["--path", place]
+        case "environment":
+            environment = {places.ENVIRONMENT: str(place)}
+        case _:
+            place = installed(place / "scenarios", tmp_path / "site")
+            environment = {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path / 'site'}"}
+    arguments = [*options, "replay", ROOT / "recordings" / "short_lived_jobs", "-s", "short_lived_jobs"]
+    told, body = santabpf(*arguments, **environment), santabpf(*arguments, "--json", **environment)
+    assert told.stderr == body.stderr == (
+        f"santabpf: scenario short_lived_jobs is that of {place}/scenarios/short_lived_jobs, not the one that ships\n"
+    )
+    (verdict,) = json.loads(body.stdout)["verdicts"]
+    assert verdict["inputs"]["scenario_origin"] == "replaced"
+    sha256 = verdict["inputs"]["scenario_sha256"][:12]
+    assert f"Judged by another short_lived_jobs (sha256 {sha256}) than the one that ships" in told.stdout
+    assert str(tmp_path) not in told.stdout + body.stdout
+
+
+def test_the_postmortem_says_whose_scenario_judged_and_not_where_it_lies(place: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    judged = ["-s", "our_jobs", "-s", "short_lived_jobs"]
+    done = santabpf("--path", place, "report", ROOT / "recordings" / "quiet_idle", *judged, "-o", page)
+    assert done.returncode == 0, done.stderr
+    sentence = "Judged by our_jobs (sha256 "
+    told = page.read_text()
+    assert told.count(sentence) >= 2, "in the receipt, and in the foot of the page"
+    assert "Judged by short_lived_jobs" not in told
+    assert str(place) not in told
+
+
+def test_a_copy_of_what_ships_is_what_ships(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "scenarios" / "short_lived_jobs", tmp_path / "short_lived_jobs")
+    yaml = tmp_path / "short_lived_jobs" / "scenario.yaml"
+    assert places.origin("scenarios", yaml) == "shipped"
+    yaml.write_text(yaml.read_text() + "# and a word")
+    assert places.origin("scenarios", yaml) == "replaced"
+    (tmp_path / "short_lived_jobs").rename(tmp_path / "jobs")
+    assert places.origin("scenarios", tmp_path / "jobs" / "scenario.yaml") == "own"
 
 
 def test_a_folder_with_neither_is_bad_usage(tmp_path: Path) -> None:

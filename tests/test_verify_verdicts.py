@@ -73,6 +73,14 @@ def test_one_changed_word_is_seen_with_and_without_a_mended_digest(tmp_path: Pat
     assert "it says quiet, and the recording gives fired" in checked.reasons
 
 
+def test_a_word_too_many_about_what_it_was_derived_from_is_seen(tmp_path: Path, verdict: str) -> None:
+    body = json.loads(verdict)
+    body["inputs"]["scenario_origin"] = "own"
+    body["digest"] = digest(body)
+    (checked,) = verify(written(tmp_path, body), open_recording(FAULT))
+    assert checked.reasons == ("it says something else of what it was derived from",)
+
+
 def test_other_parameters_of_the_scenario_are_told(tmp_path: Path) -> None:
     changed = load_scenario(ROOT / "scenarios" / "short_lived_jobs", warn=0.06)
     body = replay(open_recording(FAULT), [changed]).verdicts[0].to_json()

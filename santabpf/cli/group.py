@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from typing import Any, NoReturn
@@ -53,7 +52,9 @@ def cli(folders: tuple[str, ...]) -> None:
         from ..places import add
 
         add(folders)
-    if os.environ.get("SANTABPF_PATH"):
+    from ..places import others
+
+    if others():
         from ..places import replaced
 
         for room in ("probes", "scenarios"):

@@ -100,6 +100,8 @@ def receipt(rec: Recording, result: Result) -> Words:
     """What recording cost the node, what was lost, and by which digest each verdict can be checked."""
     tables: dict[str, Any] = {name: _table(rec, name) for name in ("receipt", "loss", "coverage", "gaps", "clock")}
     blocks = receipt_chart.blocks(receipt_chart.info(**tables))
-    blocks += [Paragraph(f"Verdict on {verdict.scenario} of {verdict.node}: digest {verdict.digest}.")
-               for verdict in result.ranked]
+    blocks += [
+        Paragraph(f"Verdict on {v.scenario} of {v.node}: digest {v.digest}. {v.judged_by}".rstrip())
+        for v in result.ranked
+    ]
     return Words(*blocks)

@@ -221,7 +221,7 @@ class Judge:
         for table in sorted(read & set(recording.tables)):
             parts = sorted(part.sha256 or "?" for part in recording.parts(table))
             hashes[table] = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-        return v.Inputs(version("duckdb"), self.scenario.sha256, hashes)
+        return v.Inputs(version("duckdb"), self.scenario.sha256, self.scenario.origin, hashes)
 
 
 def _cell(value: Any) -> v.Cell:

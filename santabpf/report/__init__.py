@@ -211,6 +211,7 @@ def _title(recordings: Sequence[Recording], results: Sequence[Result]) -> str:
 
 def _foot(recordings: Sequence[Recording], results: Sequence[Result]) -> str:
     digests = ", ".join(f"{v.scenario} on {v.node} {v.digest[:12]}" for r in results for v in r.verdicts) or "none"
+    others = "".join(dict.fromkeys(f"{v.judged_by} " for r in results for v in r.verdicts if v.judged_by))
     of = "recordings" if len(recordings) > 1 else "recording"
     return (f"Made by SantaBPF {__version__} from the {of} {_names(recordings)}. Verdicts, by digest: {digests}. "
-            "This page is one file and asks nothing from a network.")
+            f"{others}This page is one file and asks nothing from a network.")

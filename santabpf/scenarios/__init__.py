@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .. import places
 from ..errors import BadScenario, BadUsage, nearest
+from ..places import Origin
 from .load import FILE, load_scenario, stand_in
 from .model import (
     Alarm,
@@ -42,6 +43,7 @@ __all__ = [
     "Explains",
     "Loss",
     "NoRow",
+    "Origin",
     "Param",
     "Query",
     "Scenario",

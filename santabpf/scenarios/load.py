@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import places
 from ..errors import BadScenario, BadUsage, nearest
 from ..probes import parse_probe
 from ..schema import NAME, UNITS, Fields, Node, load_yaml
@@ -39,9 +40,11 @@ def stand_in(folder: Path, why: str) -> m.Scenario:
     words = m.Words((), (), {}, (), (), (), (), (), (), ())
     path = folder / FILE
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    origin = places.origin("scenarios", path) if path.is_file() else "own"
     name, none = folder.name, ()
     return m.Scenario(
-        name, name, why, folder, none, none, none, none, 0, none, {}, none, none, none, words, none, sha256, broken=why
+        name, name, why, folder, none, none, none, none, 0, none, {}, none, none, none, words, none, sha256, origin,
+        broken=why,
     )
 
 
@@ -93,6 +96,7 @@ class _Loader:
             words,
             explains,
             self._hash(),
+            places.origin("scenarios", self.path),
             self.changed,
         )
 

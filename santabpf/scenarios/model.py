@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import cards
+from ..places import Origin
 from .template import Template
 
 Lookup = Literal["avg", "max", "min", "sum", "count"]
@@ -220,6 +221,7 @@ class Scenario:
     words: Words
     explains: tuple[Explains, ...]
     sha256: str  # of scenario.yaml and of the parameters that were changed
+    origin: Origin  # whether it is what ships under its name
     changed: dict[str, int | float] = field(default_factory=dict)
     broken: str = ""  # why its folder could not be read, with file and line; all else is then empty
 

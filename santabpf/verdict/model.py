@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from .. import cards
 from ..errors import BadVerdict
+from ..scenarios import Origin
 
 VERSION = 1
 KEEP_ROWS = 50
@@ -140,6 +141,7 @@ class Inputs:
 
     duckdb: str
     scenario_sha256: str
+    scenario_origin: Origin
     tables: dict[str, str]  # table -> sha256 over the sha256s of its parts
 
 
@@ -179,6 +181,17 @@ class Verdict:
     def digest(self) -> str:
         """sha256 over the JSON, which holds the hashes of the tables and the scenario and DuckDB's version."""
         return str(self.as_dict()["digest"])
+
+    @property
+    def judged_by(self) -> str:
+        """That it was no scenario of those that ship, and which; '' where it was one."""
+        name, sha256 = self.scenario, self.inputs.scenario_sha256[:12]
+        match self.inputs.scenario_origin:
+            case "own":
+                return f"Judged by {name} (sha256 {sha256}), which does not ship with SantaBPF."
+            case "replaced":
+                return f"Judged by another {name} (sha256 {sha256}) than the one that ships with SantaBPF."
+        return ""
 
     def to_text(self) -> str:
         """For a terminal; nothing in it acts on the terminal."""

@@ -84,7 +84,7 @@ def _sections(verdict: Verdict) -> Iterator[tuple[str, list[str]]]:
         yield "What to do next", steps
     trust = verdict.confidence
     yield "Confidence", [f"{trust.level}.", *(f"{visible(r.text)} [{', '.join(r.evidence)}]" for r in trust.reasons)]
-    yield "Digest", [verdict.digest]
+    yield "Digest", [verdict.digest, *filter(None, [verdict.judged_by])]
 
 
 def markdown_text(text: str) -> str:
