@@ -98,10 +98,10 @@ def result(r: Result) -> Words:
     """Every verdict: those that fired or cannot tell one by one, all that are quiet as one table."""
     loud = [v for v in r.ranked if v.state != "quiet"]
     several = len({v.node for v in r.verdicts}) > 1
-    blocks: list[Block] = [
-        Badge(v.state, f"{v.title} on {v.node}" if several else v.title, " ".join(s.text for s in v.summary))
-        for v in loud
-    ]
+    blocks: list[Block] = []
+    for v in loud:
+        said = " ".join(s.text for s in v.summary)
+        blocks += [Badge(v.state, f"{v.title} on {v.node}" if several else v.title, said), *map(Paragraph, r.beside(v))]
     if quiet_ones := [v for v in r.ranked if v.state == "quiet"]:
         blocks.append(quiet(quiet_ones))
     return Words(*(blocks or [Note("No scenario was judged.")]))

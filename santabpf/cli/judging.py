@@ -71,7 +71,7 @@ def report(
     if as_json:
         show(_told(made) | {"verdicts": verdict_json(made.verdicts)})
     else:
-        click.echo("\n\n".join(v.to_text() for v in made.verdicts))
+        click.echo("\n\n".join(map(str, made.results)))
         click.echo(plain("\n" + "\n".join(map(str, made.paths))))
     _complain(made)
     sys.exit(made.exit_code)

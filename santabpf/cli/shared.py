@@ -132,9 +132,4 @@ def print_result(result: Result, as_json: bool) -> None:
         why = [explanation.as_dict() for explanation in result.explanations]
         show({"verdicts": verdict_json(result.verdicts), "explanations": why, "notes": list(result.notes)})
     else:
-        click.echo("\n\n".join([*(with_causes(result, v) for v in result.ranked), *map(plain, result.notes)]))
-
-
-def with_causes(result: Result, verdict: Verdict) -> str:
-    causes = [f"  brought about by {e.cause}: {plain(e.text)}" for e in result.explained(verdict)]
-    return "\n".join([verdict.to_text(), *causes])
+        click.echo(str(result))

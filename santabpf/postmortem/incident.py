@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..charts import signals as signal_chart
 from ..display import Figure, Note, Words
-from ..display.words import Badge, Block, Col, Heading, Table
+from ..display.words import Badge, Block, Col, Heading, Paragraph, Table
 from ..errors import BadUsage
 from ..recording import Recording
 from ..recording import open as open_recording
@@ -60,7 +60,7 @@ class Incident:
 
 def overview(incident: Incident) -> Words:
     """Which recordings, of which nodes, from when to when, and what each verdict says; those that fired, in full."""
-    rows, badges = [], []
+    rows, badges = [], list[Block]()
     for rec, result, clocks in incident.parts:
         start, end = rec.window
         for node in rec.nodes:
@@ -68,8 +68,11 @@ def overview(incident: Incident) -> Words:
             when = f"{format_utc(start - clocks[node].offset_ns)[:19]}, {format_duration(end - start)}"
             rows.append([incident.name(rec), node, when, "; ".join(f"{_STATES[v.state]}: {v.title}" for v in said)
                          or f"quiet: {len(result.verdicts)} scenarios judged"])
-        badges += [Badge(v.state, f"{v.title}, {incident.name(rec)} on {v.node}", " ".join(s.text for s in v.summary))
-                   for v in result.ranked if v.state == "fired"]
+        for v in result.ranked:
+            if v.state == "fired":
+                summary = " ".join(s.text for s in v.summary)
+                badges.append(Badge(v.state, f"{v.title}, {incident.name(rec)} on {v.node}", summary))
+                badges += map(Paragraph, result.beside(v))
     columns = [Col("recording", "code"), Col("node", "code"), Col("from (UTC), for", "code"), Col("verdicts")]
     blocks: list[Block] = [Table(columns, rows)]
     for (before, _, _), (after, _, _) in zip(incident.parts, incident.parts[1:], strict=False):

@@ -51,11 +51,8 @@ def summary(rec: Recording, result: Result) -> Words:
     for verdict in in_full(result):
         said = " ".join(sentence.text for sentence in verdict.summary)
         blocks.append(Badge(verdict.state, name_of(verdict, verdicts), said))
-        why = result.explained(verdict)
-        for explanation in why:
-            title = next(v.title for v in verdicts if (v.scenario, v.node) == (explanation.cause, explanation.node))
-            blocks.append(Paragraph(f"Brought about by: {title}. {explanation.text}"))
-        if verdict.state == "fired" and not why:
+        blocks += map(Paragraph, result.beside(verdict))
+        if verdict.state == "fired" and not result.explained(verdict):
             blocks.append(Tiles(_tiles(verdict)))
     if brief:
         blocks.append(quiet(brief))

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import cards
+from ..scenarios import visible
 from ..units import SECOND
 from ..verdict import Verdict
 from .explain import Explanation, explanations
@@ -44,18 +45,36 @@ class Result:
         """What brought this verdict's trouble about, as far as other verdicts tell."""
         return tuple(e for e in self.explanations if (e.symptom, e.node) == (verdict.scenario, verdict.node))
 
+    def _explains(self, verdict: Verdict) -> tuple[Explanation, ...]:
+        return tuple(e for e in self.explanations if (e.cause, e.node) == (verdict.scenario, verdict.node))
+
     @cached_property
     def ranked(self) -> tuple[Verdict, ...]:
-        """In the order in which people should read them: causes, what they explain, cannot tell, quiet."""
-        order = {"fired": 0, "cannot_tell": 2, "quiet": 3}
+        """In the order in which people should read them: causes, what they explain, the rest, cannot tell, quiet."""
+        order = {"fired": 2, "cannot_tell": 3, "quiet": 4}
 
         def place(v: Verdict) -> tuple[Any, ...]:
             level = v.confidence.level if v.state == "fired" else ""
-            explains = sum((e.cause, e.node) == (v.scenario, v.node) for e in self.explanations)
-            rank = order[v.state] + (v.state == "fired" and bool(self.explained(v)))
+            explains = len(self._explains(v))
+            rank = 1 if self.explained(v) else 0 if explains else order[v.state]
             return rank, -explains, ("high", "medium", "low", "").index(level), v.scenario, v.node
 
         return tuple(sorted(self.verdicts, key=place))
+
+    def beside(self, verdict: Verdict) -> tuple[str, ...]:
+        """How what fired goes together with the others of its node, in sentences; () for the one to begin with.
+
+        What brought it about; else, where it brought nothing about either, that it was seen besides.
+        """
+        if verdict.state != "fired":
+            return ()
+        here = {v.scenario: v for v in self.ranked if (v.state, v.node) == ("fired", verdict.node)}
+        if why := self.explained(verdict):
+            return tuple(f"Brought about by: {here[e.cause].title}. {e.text}" for e in why)
+        first = next(iter(here.values()))
+        if verdict.scenario == first.scenario or self._explains(verdict):
+            return ()
+        return (f"Also seen beside: {first.title}. Nothing recorded says that one brought the other about.",)
 
     @cached_property
     def alarms(self) -> pd.DataFrame:
@@ -95,7 +114,8 @@ class Result:
         return f"<Result: {'; '.join(lines) or 'nothing to judge'}>"
 
     def __str__(self) -> str:
-        return "\n\n".join(v.to_text() for v in self.ranked) or "No scenario was judged."
+        told = ["\n  ".join([v.to_text(), *map(visible, self.beside(v))]) for v in self.ranked]
+        return "\n\n".join([*(told or ["No scenario was judged."]), *map(visible, self.notes)])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return cards.result(self)._repr_mimebundle_(include, exclude)

@@ -49,6 +49,7 @@ class Report:
     """What a report left behind.
 
     path: the page (or what else was asked for first); paths: in each format that was asked for.
+    results: one for each recording; verdicts: those of all of them.
     exit_code: 1 where a cell failed (error names it; page and notebook hold what came before), else 3 where a scenario
     fired, 4 where one can't tell, 0 where all was quiet.
     """
@@ -57,6 +58,7 @@ class Report:
     notebook_path: Path
     verdict_path: Path
     verdicts: tuple[Verdict, ...]
+    results: tuple[Result, ...]
     exit_code: int
     error: str | None = None
     paths: tuple[Path, ...] = ()
@@ -149,7 +151,8 @@ def report(
     if into is not None:
         rebuild(into)
     verdicts = tuple(verdict for result in results for verdict in result.verdicts)
-    return Report(paths[0], made, verdict_path, verdicts, 1 if error else _exit_code(results), error, paths)
+    code = 1 if error else _exit_code(results)
+    return Report(paths[0], made, verdict_path, verdicts, tuple(results), code, error, paths)
 
 
 def _formats(out: Path, formats: Sequence[str] | None, into: str | Path | None) -> tuple[str, ...]:

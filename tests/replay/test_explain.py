@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from santabpf import cards, postmortem
+from santabpf.cli.shared import print_result
+from santabpf.postmortem import Incident
 from santabpf.recording import open as open_recording
 from santabpf.replay import Result, replay
 from santabpf.replay.explain import explanations
@@ -92,6 +95,35 @@ def test_causes_are_read_first_then_what_they_explain_then_the_rest(fired: Verdi
     assert [v.scenario for v in result.ranked] == ["z_cause", "a_symptom", "b", "a"]
     assert [e.cause for e in result.explained(symptom)] == ["z_cause"]
     assert result.explained(cause) == ()
+
+
+def test_terminal_notebook_and_page_tell_alike_what_brought_about_what_and_what_else_was_seen(
+    fired: Verdict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("z_cause", "a_symptom", "a_stranger")
+    cause, symptom, stranger = (replace(verdict(fired, name, at), title=name) for at, name in enumerate(names))
+    (why,) = explanations([cause, symptom, stranger], [scenario("z_cause", "a_symptom")])
+    result = Result((stranger, symptom, cause), (), (), (why,))
+    assert [v.scenario for v in result.ranked] == list(names)
+    besides = "Also seen beside: z_cause. Nothing recorded says that one brought the other about."
+    assert [result.beside(v) for v in result.ranked] == [(), (f"Brought about by: z_cause. {why.text}",), (besides,)]
+    recording = open_recording(ROOT / "recordings" / "short_lived_jobs")
+    incident = Incident([recording], ["short_lived_jobs"])
+    incident.parts = [(recording, result, clocks) for _, _, clocks in incident.parts]
+    print_result(result, as_json=False)
+    shown = [result, cards.result(result), postmortem.summary(recording, result), postmortem.overview(incident)]
+    for text in (capsys.readouterr().out, *map(str, shown)):
+        told = [line.strip() for line in text.splitlines() if line.strip().startswith(("Brought about", "Also seen"))]
+        assert told == [f"Brought about by: z_cause. {why.text}", besides]
+
+
+def test_of_several_without_a_cause_all_but_the_first_of_a_node_were_also_seen(fired: Verdict) -> None:
+    a, b = replace(verdict(fired, "a"), title="a"), replace(verdict(fired, "b"), title="b")
+    elsewhere = verdict(fired, "c", node="node-2")
+    result = Result((elsewhere, b, a), (), ())
+    assert [bool(result.beside(v)) for v in (a, b, elsewhere)] == [False, True, False]
+    quiet = Result((replace(b, state="quiet"), a), (), ())
+    assert [quiet.beside(v) for v in quiet.verdicts] == [(), ()]
 
 
 def test_a_rule_that_is_broken_says_nothing_and_is_told(fired: Verdict) -> None:

@@ -20,7 +20,7 @@ FIRES = {
     "accept_queue": "accept_queue_overflow", "cpu_steal": "cpu_steal_synthetic", "fd_exhaustion": "fd_exhaustion_accept"
 }  # fmt: skip
 #: Rules that ask only how much it is; what else connects the two is told below.
-ALWAYS = {("cpu_saturation", "cpu_usage"), ("cpu_steal", "cpu_saturation")}
+ALWAYS = {("cpu_steal", "cpu_saturation")}
 
 
 @cache
@@ -54,7 +54,7 @@ def connected(cause: Verdict, symptom: Verdict) -> Verdict:
             return replace(symptom, culprit=replace(symptom.culprit, cgroup=inside))
         case "crash_loop", "short_lived_jobs":
             return changed(symptom, "programs", comm=first(cause, "services", "comm"))
-        case "crash_loop" | "short_lived_jobs", "cpu_usage":
+        case "cpu_saturation" | "crash_loop" | "short_lived_jobs", "cpu_usage":
             return changed(symptom, "totals", busy_ns=1)
         case "fd_exhaustion", "accept_queue":
             return changed(symptom, "listener", port=first(cause, "examples", "local_port"))
