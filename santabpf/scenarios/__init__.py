@@ -3,8 +3,8 @@
     scenarios/<name>/scenario.yaml   what to record, signals, alarms, evidence, and the words of the verdict
     scenarios/<name>/README.md       a dated case study
 
-    model.py     what a scenario says, as frozen values     load.py  scenario.yaml, read strictly
-    template.py  its words: Jinja2 that can only fill in
+    model.py     what a scenario says, as frozen values     load.py     scenario.yaml, read strictly
+    template.py  its words: Jinja2 that can only fill in    lineage.py  SQL: who started whom, upwards
 
 In: those folders. Out: Scenario values. Never: a recording, DuckDB, a node. The format is told in docs/scenarios.md.
 """

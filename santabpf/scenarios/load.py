@@ -20,6 +20,7 @@ from ..schema import NAME, UNITS, Fields, Node, load_yaml
 from ..tables import frame_tables, own_tables
 from ..units import SECOND, parse_duration
 from . import model as m
+from .lineage import lineage
 from .template import Template
 
 FILE = "scenario.yaml"
@@ -73,7 +74,7 @@ class _Loader:
         views = self._queries(fields, "views", {*tables, *extra})
         signals = self._signals(fields, tables)
         alarms = tuple(self._alarm(n, row, signals) for n, row in fields.take("alarms", Node).items())
-        self.evidence = self._evidence(fields)
+        self.evidence = self._evidence(fields, views)
         asked = "\n".join(query.sql for query in (*views.values(), *(e.query for e in self.evidence.values())))
         words = self._words(fields.take("verdict", Node))
         explains = tuple(self._explains(row) for row in fields.take("explains", list, []))
@@ -223,16 +224,25 @@ class _Loader:
             return m.Threshold(match[1], float(self.params[match["param"]].value))  # type: ignore[arg-type]
         return m.Threshold(match[1], float(match["number"]))  # type: ignore[arg-type]
 
-    def _evidence(self, fields: Fields) -> dict[str, m.Evidence]:
+    def _evidence(self, fields: Fields, views: Mapping[str, m.Query]) -> dict[str, m.Evidence]:
         out = {}
         for name, row in fields.take("evidence", Node).items():
             inner = Fields(row, self.path, f"evidence.{name}")
             self._check_name(inner, name)
             if name in GIVEN or name.startswith("recording_"):
                 raise inner.fail("title", f"{name!r} is taken")
-            out[name] = m.Evidence(name, _line(inner.take("title", str)), self._query(inner))
+            title, process = _line(inner.take("title", str)), inner.take("ancestors_of", str, None)
+            query = self._query(inner) if process is None else self._lineage(inner, process, views)
+            out[name] = m.Evidence(name, title, query)
             inner.done()
         return out
+
+    def _lineage(self, fields: Fields, process: str, views: Mapping[str, m.Query]) -> m.Query:
+        among = fields.take("among", str, "people")
+        if among not in views:
+            raise fields.fail("ancestors_of", f"there is no view {among!r} of all processes; {nearest(among, views)}")
+        line = fields.line("ancestors_of")
+        return m.Query(lineage(process.strip(), among), f"{fields.where}.ancestors_of", line)
 
     # ------------------------------------------------------------------------------------------------------- words
 

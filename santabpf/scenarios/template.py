@@ -92,6 +92,11 @@ def rate(thousandths: int) -> str:
     return f"{thousandths / 1000:.3g}"
 
 
+def lineage(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Who is above the first, the nearest first, of evidence with `ancestors_of`: sh (12), that by cron (3)."""
+    return ", that by ".join(f"{_finalize(row.get('comm'))} ({_finalize(row.get('tgid'))})" for row in rows[1:])
+
+
 FILTERS: dict[str, Any] = {
     "duration": format_duration,  # ns
     "bytes": format_bytes,
@@ -107,6 +112,7 @@ FILTERS: dict[str, Any] = {
     "quoted": lambda word: command([str(word)]) if word else "?",  # as one word of a shell, whatever it holds
     "pod": lambda cgroup: belongs(cgroup or "").pod_id or "",
     "container": lambda cgroup: belongs(cgroup or "").container_id or "",
+    "lineage": lineage,
     "unit": lambda cgroup: str(cgroup or "").rstrip("/").rsplit("/", 1)[-1],
 }
 
