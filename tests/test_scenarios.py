@@ -185,6 +185,13 @@ def test_names_that_others_chose_are_quoted_where_a_step_has_them_in_a_command(n
             assert [value for value in found if chosen.search(value)] == [], words.where
 
 
+@pytest.mark.parametrize("name", sorted(all_scenarios()))
+def test_each_step_is_filled_in_with_something_of_its_evidence(name: str) -> None:
+    for step in get_scenario(name).words.next_steps:
+        filled = " ".join(re.findall(r"\{\{(.*?)\}\}", step.text.text))
+        assert any(re.search(rf"\b{evidence}\b", filled) for evidence in step.evidence), step.text.where
+
+
 #: In words: the command, then what it is given, NODE or --option value, up to where the sentence goes on.
 COMMAND = re.compile(r"\bsantabpf ([a-z]+(?: (?:[A-Z]+\b|--[a-z-]+(?: \w+(?:[:=]\w+)*)?))*)")
 
