@@ -37,7 +37,7 @@ def test_a_probe_is_added_as_the_page_says_and_its_table_fills(tmp_path: Path) -
 
 
 def test_a_scenario_is_added_as_the_page_says_and_then_an_alarm(tmp_path: Path) -> None:
-    told = follow(page("add-a-scenario.md"), tmp_path)
+    told = follow(page("add-a-scenario.md").partition("## 4. ")[0], tmp_path)
     assert told[-2].split("\n")[1].startswith("FIRED: A program fails again and again")
     assert "billing-service failed" in told[-2]
     assert told[-1].split("\n")[1].startswith("quiet: ")
@@ -48,6 +48,20 @@ def test_a_scenario_is_added_as_the_page_says_and_then_an_alarm(tmp_path: Path) 
     assert (verdict["state"], verdict["detected"]["alarm"]) == ("fired", "failing_hard")
     assert "knee" in told[-1]
     assert (tmp_path / "settings.html").exists()
+
+
+@pytest.mark.bpf
+def test_a_scenario_is_provoked_as_the_page_says_and_nothing_else_fires(tmp_path: Path) -> None:
+    def without_replays(command: str) -> str:
+        return command if re.match(r"(mkdir|chmod|santabpf --path mine (drill|gym)) ", command) else ":"
+
+    *_, drilled, gym = follow(page("add-a-scenario.md"), tmp_path, without_replays, may_exit=(0,))
+    assert "drill failing_jobs, import: fired, as it must be" in drilled
+    assert "nightly-import failed " in drilled
+    assert (tmp_path / "mine" / "failing_jobs" / "recording.json").is_file()
+    runs = re.findall(r"^run 1 of 1, drill \d of 2: failing_jobs, (\w+): (\w+)", gym, re.MULTILINE)
+    assert runs == [("import", "fired"), ("succeeds", "quiet")], gym
+    assert "WRONG" not in gym
 
 
 def test_reports_are_scheduled_as_the_page_says(tmp_path: Path) -> None:
