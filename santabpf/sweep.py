@@ -2,7 +2,7 @@
 
 In: a scenario, and recordings of drills, which know what was provoked and when. Out: for each setting what it would
 have missed, what it would have raised for nothing, and how long it would have taken. Never: computes a signal twice:
-each recording's signals once, the alarm's few lines for every setting.
+each recording's signals once, their lookups once for each window, the alarm's few lines for every setting.
 
 It leaves out losses: a verdict also asks whether lost events could turn the answer; here the alarm alone is judged.
 """
@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from . import __version__
 from .charts import sweep as chart
 from .display.figure import Figure
 from .display.words import Col, Paragraph, Table, Words
-from .errors import BadUsage, nearest
+from .errors import BadUsage, QueryFailed, nearest
 from .recording import open as open_recording
 from .replay import Evaluator, Machine, format_value
 from .report import outputs_to_html
@@ -32,9 +34,17 @@ if TYPE_CHECKING:
 
 #: Times today's threshold, each about a tenth more than the one before.
 FACTORS = tuple(round(10 ** (step / 10), 3) for step in range(-10, 11))
+#: Where today's threshold is 0, of which there is no tenth more: so many times the smallest value of the signal.
+STEPS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 1500, 2000)
 OVER_S = (1, 2, 3, 4, 5, 6, 8, 10)
 FOR_S = (0, 1, 2, 3, 4, 5)
 MOST_SHOWN = 12
+
+Why = Literal["tables", "also", "untold"]
+_LEFT_OUT: dict[Why, str] = {
+    "tables": "for want of a table", "also": "of drills that may raise it too",
+    "untold": "without word of what was provoked, and when",
+}  # fmt: skip
 
 
 class Setting(NamedTuple):
@@ -64,12 +74,14 @@ class Sweep:
     sign: str  # > or <
     faults: tuple[str, ...]  # names of the recordings in which it must fire
     others: tuple[str, ...]  # and of those in which it must not
+    left_out: tuple[tuple[str, Why], ...]  # and of those that can't be judged
     settings: tuple[Setting, ...]
 
     def to_text(self) -> str:
         """For a terminal: today's setting, the knee, and all that nothing else beats."""
         library = f"{len(self.faults)} recordings of the fault and {len(self.others)} others"
-        lines = [f"{self.scenario}, alarm {self.alarm}: {len(self.settings)} settings over {library}", ""]
+        lines = [f"{self.scenario}, alarm {self.alarm}: {len(self.settings)} settings over {library}"]
+        lines += [self.coverage, ""]
         lines.append(f"{'':<8} {'setting':<38} {'missed':>6} {'false':>6} {'typical delay':>14} {'longest':>9}")
         today, knee = self.today, self.knee
         rows = [("today", today), ("knee", knee), *(("", s) for s in self.front if s not in (today, knee))]
@@ -81,6 +93,13 @@ class Sweep:
             lines.append(f"and {len(rows) - MOST_SHOWN} more that nothing beats")
         return "\n".join(lines)
 
+    @property
+    def coverage(self) -> str:
+        """How many of the recordings it was judged on, and why not on the others."""
+        judged, why = len(self.faults) + len(self.others), Counter(why for _, why in self.left_out)
+        left = ", ".join(f"{why[key]} {words}" for key, words in _LEFT_OUT.items() if why[key])
+        return f"judged on {judged} of {judged + why.total()} recordings" + (f"; left out: {left}" if left else "")
+
     def words(self, setting: Setting) -> str:
         """A setting as one would say it."""
         waits = f", for {setting.for_s} s" if setting.for_s else ""
@@ -90,11 +109,12 @@ class Sweep:
         """For JSON."""
         return {
             "scenario": self.scenario, "alarm": self.alarm, "unit": self.unit, "faults": list(self.faults),
-            "others": list(self.others), "today": self.today._asdict(), "knee": self.knee._asdict(),
+            "others": list(self.others), "left_out": [{"recording": name, "why": why} for name, why in self.left_out],
+            "today": self.today._asdict(), "knee": self.knee._asdict(),
             "settings": [s._asdict() for s in self.settings],
         }  # fmt: skip
 
-    @property
+    @cached_property
     def front(self) -> list[Setting]:
         """Settings that no other beats in wrong answers and in delay; of those that come to the same, one."""
         best: dict[int, Setting] = {}
@@ -108,20 +128,20 @@ class Sweep:
                 out.append(best[wrong])
         return out
 
-    @property
+    @cached_property
     def today(self) -> Setting:
         """The setting that the scenario has."""
         return next(s for s in self.settings if s.is_today)
 
-    @property
+    @cached_property
     def knee(self) -> Setting:
         """Fewest wrong answers, then the shortest of the longest delays, then nearest to today's."""
         today = self.today
+        place = {threshold: at for at, threshold in enumerate(sorted({s.threshold for s in self.settings}))}
 
         def rank(s: Setting) -> tuple[float, ...]:
             delay = float("inf") if s.delay_most_ns is None else float(s.delay_most_ns)
-            ratio = s.threshold / today.threshold
-            far = max(ratio, 1 / ratio)
+            far = abs(place[s.threshold] - place[today.threshold])
             return s.missed + s.false_alarms, delay, far, abs(s.over_s - today.over_s), abs(s.for_s - today.for_s)
 
         return min(self.settings, key=rank)
@@ -145,12 +165,21 @@ class _Heard(NamedTuple):
     series: list[_Series]
 
 
+class _Looked(NamedTuple):
+    """The same, looked up over one window: what the alarm compares in each second."""
+
+    series: _Series
+    found: list[tuple[float | None, bool]]
+    extremes: list[float]  # the least and the greatest of it; empty where nothing was found
+
+
 def sweep(
     scenario: str | Scenario,
     recordings: Iterable[Recording],
     alarm: str | None = None,
     *,
     factors: Sequence[float] = FACTORS,
+    steps: Sequence[float] = STEPS,
     windows_s: Sequence[int] = OVER_S,
     for_s: Sequence[int] = FOR_S,
 ) -> Sweep:
@@ -160,23 +189,33 @@ def sweep(
                 those of other scenarios that may fire with this one
     alarm       which; the scenario's first by default
     factors     times today's threshold; 1 is always among them, as are today's window and `for`
+    steps       instead of factors where today's threshold is 0: how far beyond it, as a multiple of the smallest value
+                (other than 0) that the signal has in these recordings; nothing that is finer would make a difference
 
     Raises: BadUsage (names; no recording of the fault), QueryFailed, RecordingError.
     """
     chosen = get_scenario(scenario) if isinstance(scenario, str) else scenario
     rule = _alarm(chosen, alarm)
-    heard = [h for recording in recordings if (h := _hear(chosen, rule, recording)) is not None]
+    heard: list[_Heard] = []
+    left_out: list[tuple[str, Why]] = []
+    for recording in recordings:
+        one = _hear(chosen, rule, recording)
+        if isinstance(one, _Heard):
+            heard.append(one)
+        else:
+            left_out.append((recording.name, one))
     if not any(h.is_fault for h in heard):
         raise BadUsage(f"there is no recording of a drill of {chosen.name} among these, so nothing can be found out")
-    threshold = rule.warn or rule.crit
-    assert threshold is not None
-    grid = itertools.product(
-        sorted({*factors, 1.0}), sorted({*windows_s, rule.over_s}), sorted({*for_s, rule.for_s})
-    )
-    settings = [_try(rule, threshold.value, factor, over, wait, heard) for factor, over, wait in grid]
+    moved = _moved(rule, factors, steps, heard)
+    settings = []
+    for over_s in sorted({*windows_s, rule.over_s}):
+        looked = [(one, _look(replace(rule, over_s=over_s), one.series)) for one in heard]
+        for other, wait in itertools.product(moved, sorted({*for_s, rule.for_s})):
+            settings.append(_try(replace(other, over_s=over_s, for_s=wait), rule, looked))
     return Sweep(
-        chosen.name, rule.name, "count" if rule.lookup == "count" else chosen.signal(rule.signal).unit, threshold.op,
-        tuple(h.name for h in heard if h.is_fault), tuple(h.name for h in heard if not h.is_fault), tuple(settings),
+        chosen.name, rule.name, "count" if rule.lookup == "count" else chosen.signal(rule.signal).unit,
+        _first(rule).op, tuple(h.name for h in heard if h.is_fault), tuple(h.name for h in heard if not h.is_fault),
+        tuple(left_out), tuple(sorted(settings)),
     )  # fmt: skip
 
 
@@ -189,18 +228,30 @@ def _alarm(scenario: Scenario, name: str | None) -> Alarm:
     return known[name]
 
 
-def _hear(scenario: Scenario, alarm: Alarm, recording: Recording) -> _Heard | None:
+def _first(alarm: Alarm) -> Threshold:
+    threshold = alarm.warn or alarm.crit
+    assert threshold is not None
+    return threshold
+
+
+def _hear(scenario: Scenario, alarm: Alarm, recording: Recording) -> _Heard | Why:
     drill = recording.info.get("drill")
-    if not drill or not set(scenario.tables) <= set(recording.tables):
-        return None
+    if not drill:
+        return "untold"
     is_fault = drill["scenario"] == scenario.name and drill["expected"] == "fired"
-    if (is_fault and drill["onset_ns"] is None) or (not is_fault and scenario.name in drill["also"]):
-        return None
+    if not set(scenario.tables) <= set(recording.tables):
+        return "tables"
+    if not is_fault and scenario.name in drill["also"]:
+        return "also"
+    if is_fault and drill["onset_ns"] is None:
+        return "untold"
     with Evaluator(recording, [scenario]) as evaluator:
         evaluator.advance()
+        if scenario.name in evaluator.broken:
+            raise QueryFailed(evaluator.broken[scenario.name])
         track = next((t for t in evaluator.tracks or () if t.signal.name == alarm.signal), None)
         if track is None:
-            return None
+            return "tables"
         series = [
             _Series(s.start, s.watched, s.values, track.signal.absent == 0)
             for s in [*track.series.values(), *track.idle.values()]
@@ -208,17 +259,38 @@ def _hear(scenario: Scenario, alarm: Alarm, recording: Recording) -> _Heard | No
     return _Heard(recording.name, is_fault, drill["onset_ns"] or 0, series)
 
 
-def _try(rule: Alarm, threshold: float, factor: float, over_s: int, for_s: int, heard: Sequence[_Heard]) -> Setting:
-    def moved(old: Threshold | None) -> Threshold | None:
-        return None if old is None else replace(old, value=old.value * factor)
+def _moved(rule: Alarm, factors: Sequence[float], steps: Sequence[float], heard: Iterable[_Heard]) -> list[Alarm]:
+    """The alarm with all its thresholds times each factor; or, where the first is 0, moved on by each step."""
+    if _first(rule).value:
+        moves = [(factor, 0.0) for factor in {*factors, 1.0}]
+    else:
+        values = (abs(value) for one in heard for series in one.series for value in series.values if value)
+        least = 1.0 if rule.lookup == "count" else min(values, default=1.0)
+        moves = [(1.0, step * least if rule.rises else -step * least) for step in {*steps, 0.0}]
 
-    changed = replace(
-        rule, over_s=over_s, for_s=for_s, warn=moved(rule.warn), crit=moved(rule.crit), clear=moved(rule.clear)
-    )
+    def move(old: Threshold | None, times: float, plus: float) -> Threshold | None:
+        return None if old is None else replace(old, value=old.value * times + plus)
+
+    return [
+        replace(rule, warn=move(rule.warn, *by), crit=move(rule.crit, *by), clear=move(rule.clear, *by)) for by in moves
+    ]
+
+
+def _look(alarm: Alarm, series: Iterable[_Series]) -> list[_Looked]:
+    out = []
+    for one in series:
+        machine = Machine(alarm, one.never_negative)
+        found = [machine.look(*second) for second in zip(one.watched, one.values, strict=True)]
+        known = [value for value, _ in found if value is not None]
+        out.append(_Looked(one, found, [min(known), max(known)] if known else []))
+    return out
+
+
+def _try(alarm: Alarm, today: Alarm, looked: Iterable[tuple[_Heard, list[_Looked]]]) -> Setting:
     missed = false_alarms = 0
     delays = []
-    for one in heard:
-        raised = _raised(changed, one.series)
+    for one, series in looked:
+        raised = _raised(alarm, series)
         if one.is_fault and raised is None:
             missed += 1
         elif one.is_fault and raised is not None:
@@ -226,21 +298,24 @@ def _try(rule: Alarm, threshold: float, factor: float, over_s: int, for_s: int, 
         elif raised is not None:
             false_alarms += 1
     return Setting(
-        threshold * factor, over_s, for_s, (factor, over_s, for_s) == (1.0, rule.over_s, rule.for_s), missed,
-        false_alarms, int(statistics.median(delays)) if delays else None, max(delays) if delays else None,
+        _first(alarm).value, alarm.over_s, alarm.for_s, alarm == today, missed, false_alarms,
+        int(statistics.median(delays)) if delays else None, max(delays, default=None),
     )  # fmt: skip
 
 
-def _raised(alarm: Alarm, series: Iterable[_Series]) -> int | None:
+def _raised(alarm: Alarm, looked: Iterable[_Looked]) -> int | None:
     """When the alarm was first raised for any label; None where it was not."""
-    found = []
-    for one in series:
-        machine = Machine(alarm, one.never_negative)
-        for at, (watched, value) in enumerate(zip(one.watched, one.values, strict=True)):
-            if machine.step(one.start + at * SECOND, watched, value) is not None:
-                found.append(machine.incidents[0].raised_ns)
+    thresholds = [threshold for threshold in (alarm.warn, alarm.crit) if threshold is not None]
+    raised = []
+    for one in looked:
+        if not any(threshold.is_met(value) for threshold in thresholds for value in one.extremes):
+            continue
+        machine = Machine(alarm, one.series.never_negative)
+        for at, found in enumerate(one.found):
+            if machine.judge(one.series.start + at * SECOND, *found) is not None:
+                raised.append(machine.incidents[0].raised_ns)
                 break
-    return min(found, default=None)
+    return min(raised, default=None)
 
 
 def library(folders: Iterable[Path]) -> Iterator[Recording]:
@@ -268,7 +343,8 @@ def page(result: Sweep) -> str:
         note="Below the knee: settings that no other beats. Delays are from the onset of the fault to the alarm.",
     )
     title = f"{result.scenario}: settings of the alarm {result.alarm}"
-    outputs = [Words(Paragraph(points.caption)), Figure(chart.figure(points), points.caption), Words(table)]
+    said = f"{points.caption} The alarm was {result.coverage}."
+    outputs = [Words(Paragraph(said)), Figure(chart.figure(points), points.caption), Words(table)]
     return outputs_to_html(title, f"Made by SantaBPF {__version__}. This page is one file.", outputs)
 
 

@@ -61,8 +61,33 @@ class Machine:
 
     def step(self, second: int, watched: bool, value: float | None) -> Change | None:
         """Take one more second; the change it made, if any."""
+        return self.judge(second, *self.look(watched, value))
+
+    def look(self, watched: bool, value: float | None) -> tuple[float | None, bool]:
+        """Take one more second into the window; the lookup now, and whether all of its seconds were watched.
+
+        Where they were not: the least that the lookup can be, or None where that can't be said.
+        """
         self._window.append((watched, value if watched else None))
-        found, is_whole = self._lookup()
+        is_whole = len(self._window) == self.alarm.over_s and all(watched for watched, _ in self._window)
+        if not is_whole and not self._can_bound:
+            return None, False
+        values = [value for _, value in self._window if value is not None]
+        if self.alarm.lookup == "count":
+            return float(sum(1 for value in values if value)), is_whole
+        if not values:
+            return None, is_whole
+        if self.alarm.lookup == "max":
+            return max(values), is_whole
+        if self.alarm.lookup == "min":
+            return min(values), is_whole
+        total = math.fsum(values)  # rounded once, so in any order the same
+        if self.alarm.lookup == "sum":
+            return total, is_whole
+        return total / (len(values) if is_whole else self.alarm.over_s), is_whole
+
+    def judge(self, second: int, found: float | None, is_whole: bool) -> Change | None:
+        """What a lookup of this second, found by `look`, changes, if anything."""
         if found is None or (not is_whole and not self._is_trouble(found)):
             return None
         if self.extreme is None or self._is_worse(found, self.extreme[0]):
@@ -84,25 +109,6 @@ class Machine:
         return any(
             threshold is not None and threshold.is_met(found) for threshold in (self.alarm.warn, self.alarm.crit)
         )
-
-    def _lookup(self) -> tuple[float | None, bool]:
-        """The lookup, and whether all its seconds were watched; else the least that it can be, if that can be said."""
-        is_whole = len(self._window) == self.alarm.over_s and all(watched for watched, _ in self._window)
-        if not is_whole and not self._can_bound:
-            return None, False
-        values = [value for _, value in self._window if value is not None]
-        if self.alarm.lookup == "count":
-            return float(sum(1 for value in values if value)), is_whole
-        if not values:
-            return None, is_whole
-        if self.alarm.lookup == "max":
-            return max(values), is_whole
-        if self.alarm.lookup == "min":
-            return min(values), is_whole
-        total = math.fsum(values)  # rounded once, so in any order the same
-        if self.alarm.lookup == "sum":
-            return total, is_whole
-        return total / (len(values) if is_whole else self.alarm.over_s), is_whole
 
     def _next(self, second: int, found: float) -> Level:
         alarm, need = self.alarm, max(1, self.alarm.for_s)
