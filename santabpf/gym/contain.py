@@ -55,7 +55,7 @@ class Limits:
     disk_bytes: int = 64 * MIB  # all it can write
     files: int = 16384
     processes: int = 256  # threads are counted too
-    cpus: int = 1  # those with the highest numbers; fewer where the machine has fewer
+    cpus: int = 1  # those with the highest numbers, or as much time; fewer where the machine has fewer
     cpu_percent: int = 0  # of one CPU, in periods of 100 ms, and before all others; 0: what there is
     network: Literal["own", "host"] = "own"  # own: nothing but a loopback of its own
 

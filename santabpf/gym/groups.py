@@ -19,6 +19,7 @@ from ..errors import CannotContain
 
 PREFIX = "santabpf-drill-"
 NEEDED = ("memory", "pids")
+_ORDER = (*NEEDED, "cpu", "cpuacct", "cpuset")  # without version 2 the first is the identity
 PERIOD_US = 100_000  # in which a group may use a percentage of one CPU; the kernel's own default
 
 
@@ -88,11 +89,6 @@ def pick_cpus(count: int) -> list[int]:
     return sorted(os.sched_getaffinity(0))[-count:]
 
 
-def _quota_us(cpu_percent: int) -> int:
-    """CPU time in each period."""
-    return PERIOD_US * cpu_percent // 100
-
-
 def read(path: str) -> str:
     """A file's text, stripped; '' when there is none."""
     try:
@@ -113,10 +109,45 @@ def plan_groups(
 ) -> Plan:
     """Folders and limits for one drill, called santabpf-drill-<key>/<name> in each tree.
 
-    A drill with a share of a CPU gets that first, whoever else wants it: it waits for its limit, not for others.
+    It is held to its CPUs by a cpuset. Where it can have none it gets a quota instead, of as many CPUs' time: its own
+    mask would not hold it, since it is root. A drill with a share of a CPU gets that first, whoever else wants it: it
+    waits for its limit, not for others.
 
     read gives a file's text, stripped, and '' when there is none. Raises CannotContain with the controller that lacks.
     """
+    whole = 100 * len(cpus)
+    asked = (*NEEDED, "cpu") if cpu_percent else NEEDED
+    second = next((tree for tree in trees if tree.version == 2), None)
+    refusals: list[list[str]] = []
+    for needed, percent in (((*asked, "cpuset"), cpu_percent), ((*NEEDED, "cpu"), min(cpu_percent or whole, whole))):
+        bounds = _Bounds(memory_bytes, processes, cpus, PERIOD_US * percent // 100, is_first=cpu_percent > 0)
+        limited = _first_version(trees, name, key, bounds, read)
+        identity = _identity(second, name, key, limited, needed, _files(bounds), read)
+        lacking = [controller for controller in needed if controller not in limited]
+        if not lacking:
+            return _joined([*([identity] if identity else []), *(limited[n] for n in _ORDER if n in limited)])
+        refusals.append(lacking)
+    words = ["cpuset or cpu" if name not in asked else name for name in min(refusals, key=len)]
+    raise CannotContain(
+        f"a drill can't be kept within bounds here: no control group below ours can limit {' and '.join(words)}"
+    )
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """What the groups are to hold a drill to."""
+
+    memory_bytes: int
+    processes: int
+    cpus: list[int]
+    quota_us: int  # of CPU time in each period; 0: what there is
+    is_first: bool  # gets it before all others
+
+
+def _first_version(
+    trees: list[Tree], name: str, key: str, bounds: _Bounds, read: Callable[[str], str]
+) -> dict[str, Group]:
+    """The group of each controller that is one of version 1 here."""
     limited: dict[str, Group] = {}
     for tree in trees:
         if tree.version != 1:
@@ -124,42 +155,45 @@ def plan_groups(
         top = f"{tree.own}/{PREFIX}{key}"
         leaf = f"{top}/{name}"
         if "memory" in tree.controllers and "memory" not in limited:
-            writes = [(f"{leaf}/memory.limit_in_bytes", str(memory_bytes))]
+            writes = [(f"{leaf}/memory.limit_in_bytes", str(bounds.memory_bytes))]
             if read(f"{tree.own}/memory.memsw.limit_in_bytes"):
-                writes.append((f"{leaf}/memory.memsw.limit_in_bytes", str(memory_bytes)))
+                writes.append((f"{leaf}/memory.memsw.limit_in_bytes", str(bounds.memory_bytes)))
             limited["memory"] = Group(top, leaf, tuple(writes))
         if "pids" in tree.controllers and "pids" not in limited:
-            limited["pids"] = Group(top, leaf, ((f"{leaf}/pids.max", str(processes)),))
-        if "cpu" in tree.controllers and "cpu" not in limited and cpu_percent:
-            period, quota = f"{leaf}/cpu.cfs_period_us", f"{leaf}/cpu.cfs_quota_us"
-            values = ((f"{top}/cpu.shares", "262144"), (period, str(PERIOD_US)), (quota, str(_quota_us(cpu_percent))))
-            limited["cpu"] = Group(top, leaf, values)
-        if "cpuacct" in tree.controllers and "cpuacct" not in limited and cpu_percent:
+            limited["pids"] = Group(top, leaf, ((f"{leaf}/pids.max", str(bounds.processes)),))
+        if "cpu" in tree.controllers and "cpu" not in limited and bounds.quota_us:
+            writes = [(f"{top}/cpu.shares", "262144")] if bounds.is_first else []
+            writes.append((f"{leaf}/cpu.cfs_period_us", str(PERIOD_US)))
+            writes.append((f"{leaf}/cpu.cfs_quota_us", str(bounds.quota_us)))
+            limited["cpu"] = Group(top, leaf, tuple(writes))
+        if "cpuacct" in tree.controllers and "cpuacct" not in limited and bounds.quota_us:
             limited["cpuacct"] = Group(top, leaf, ())  # so that what is used stands beside the quota
         if "cpuset" in tree.controllers and "cpuset" not in limited:
-            mems = read(f"{tree.own}/cpuset.mems")
-            both = (("cpus", ",".join(map(str, cpus))), ("mems", mems))
+            both = (("cpus", _list(bounds.cpus)), ("mems", read(f"{tree.own}/cpuset.mems")))
             pairs = [(f"{at}/cpuset.{what}", value) for at in (top, leaf) for what, value in both]
             limited["cpuset"] = Group(top, leaf, tuple(pairs))
-    second = next((tree for tree in trees if tree.version == 2), None)
-    needed = (*NEEDED, "cpu") if cpu_percent else NEEDED
-    files = {
-        "memory": [("memory.max", str(memory_bytes)), ("memory.swap.max", "0")],
-        "pids": [("pids.max", str(processes))],
-        "cpuset": [("cpuset.cpus", ",".join(map(str, cpus)))],
-        "cpu": [("cpu.weight", "10000"), ("cpu.max", f"{_quota_us(cpu_percent)} {PERIOD_US}")] if cpu_percent else [],
+    return limited
+
+
+def _files(bounds: _Bounds) -> dict[str, list[tuple[str, str]]]:
+    """What is written for each controller of version 2."""
+    weight = [("cpu.weight", "10000")] if bounds.is_first else []
+    return {
+        "memory": [("memory.max", str(bounds.memory_bytes)), ("memory.swap.max", "0")],
+        "pids": [("pids.max", str(bounds.processes))],
+        "cpuset": [("cpuset.cpus", _list(bounds.cpus))],
+        "cpu": [*weight, ("cpu.max", f"{bounds.quota_us} {PERIOD_US}")] if bounds.quota_us else [],
     }
-    identity = _identity(second, name, key, limited, needed, files, read)
-    lacking = [controller for controller in needed if controller not in limited]
-    if lacking:
-        raise CannotContain(
-            f"a drill can't be kept within bounds here: no control group below ours can limit {' and '.join(lacking)}"
-        )
+
+
+def _list(cpus: list[int]) -> str:
+    return ",".join(map(str, cpus))
+
+
+def _joined(found: list[Group]) -> Plan:
+    """One group for each folder, with all that is written there."""
     groups: list[Group] = []
-    for group in [
-        *([identity] if identity else []),
-        *(limited[n] for n in (*needed, "cpuacct", "cpuset") if n in limited),
-    ]:
+    for group in found:
         same = next((i for i, other in enumerate(groups) if other.leaf == group.leaf), None)
         if same is None:
             groups.append(group)

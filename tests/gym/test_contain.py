@@ -9,13 +9,16 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from santabpf.errors import BadUsage, CannotContain
 from santabpf.gym import contain as room
 from santabpf.gym.contain import Limits, contain
+from santabpf.gym.groups import Plan, Tree, plan_groups, read
 from santabpf.units import MIB
 
 pytestmark = pytest.mark.usefixtures("cells")
@@ -81,6 +84,28 @@ def test_a_cell_may_be_kept_to_a_part_of_a_cpu(script: Scripts) -> None:
     ended = run(script("timeout 2 sh -c 'while :; do :; done'; times > used; tail -n 1 used"), Limits(cpu_percent=20))
     used = [part.rstrip("s").split("m") for part in ended.output.split()]
     assert 0.1 < sum(60 * int(minutes) + float(seconds) for minutes, seconds in used) < 0.8
+
+
+WIDENS = """
+    taskset -p ffffffff $$ > /dev/null; nproc
+    for loop in 1 2; do timeout 2 sh -c 'while :; do :; done' & done
+    wait; times > used; tail -n 1 used
+"""
+
+
+def test_where_no_cpuset_can_be_had_a_quota_holds_what_widens_its_mask(
+    script: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plan(trees: list[Tree], **options: Any) -> Plan:
+        lacking = [replace(tree, controllers=tree.controllers - {"cpuset"}) for tree in trees]
+        return plan_groups(lacking, read=lambda path: read(path).replace("cpuset", ""), **options)
+
+    monkeypatch.setattr(room, "plan_groups", plan)
+    ended = run(script(WIDENS))
+    cpus, *used = ended.output.split()
+    assert int(cpus) == len(os.sched_getaffinity(0)), "its mask does not hold it"
+    parts = [part.rstrip("s").split("m") for part in used]
+    assert 0.1 < sum(60 * int(minutes) + float(seconds) for minutes, seconds in parts) < 2.6
 
 
 def test_no_path_of_the_machine_stands_in_a_command_line_of_the_cell(script: Scripts) -> None:

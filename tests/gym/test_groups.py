@@ -59,7 +59,7 @@ def test_in_version_2_the_group_lies_below_the_nearest_ancestor_that_can_give_li
 
 
 def test_a_share_of_a_cpu_is_a_quota_in_either_version() -> None:
-    able = {"/sys/fs/cgroup/cgroup.subtree_control": "cpu memory pids"}
+    able = {"/sys/fs/cgroup/cgroup.subtree_control": "cpu cpuset memory pids"}
     first = dict(pair for group in plan(HYBRID, {}, 20).groups for pair in group.writes)
     leaf = "/sys/fs/cgroup/cpu,cpuacct/santabpf-drill-77/fault"
     assert (first[f"{leaf}/cpu.cfs_quota_us"], first[f"{leaf}/cpu.cfs_period_us"]) == ("20000", "100000")
@@ -71,13 +71,50 @@ def test_a_share_of_a_cpu_is_a_quota_in_either_version() -> None:
         plan(SECOND, {"/sys/fs/cgroup/cgroup.subtree_control": "memory pids"}, 20)
 
 
+def without(*mounts: str) -> tuple[str, str]:
+    """HYBRID, and these of its trees are not mounted."""
+    lines = HYBRID[1].splitlines()
+    return HYBRID[0], "\n".join(line for line in lines if not any(f"/cgroup/{name} rw" in line for name in mounts))
+
+
+@pytest.mark.parametrize(
+    ("percent", "quota", "is_first"), [(0, 100_000, False), (20, 20_000, True), (1000, 100_000, True)]
+)
+def test_where_no_cpuset_can_be_had_a_quota_holds_a_drill_to_as_many_cpus(
+    percent: int, quota: int, is_first: bool
+) -> None:
+    slice_ = "/sys/fs/cgroup/user.slice/user-0.slice"
+    second = dict(plan(SECOND, {f"{slice_}/cgroup.subtree_control": "cpu memory pids"}, percent).groups[0].writes)
+    assert second[f"{slice_}/santabpf-drill-77/cpu.max"] == f"{quota} 100000"
+    assert any("cpu.weight" in path for path in second) is is_first
+    assert not any("cpuset" in path for path in second)
+    first = dict(pair for group in plan(without("cpuset"), {}, percent).groups for pair in group.writes)
+    assert first["/sys/fs/cgroup/cpu,cpuacct/santabpf-drill-77/fault/cpu.cfs_quota_us"] == str(quota)
+    assert any("cpu.shares" in path for path in first) is is_first
+
+
+def test_an_ancestor_that_can_give_a_cpuset_is_better_than_a_nearer_one_that_cannot() -> None:
+    files = {
+        "/sys/fs/cgroup/cgroup.subtree_control": "cpuset cpu memory pids",
+        "/sys/fs/cgroup/user.slice/cgroup.subtree_control": "cpu memory pids",
+    }
+    (group,) = plan(SECOND, files).groups
+    assert group.top == "/sys/fs/cgroup/santabpf-drill-77"
+    assert ("/sys/fs/cgroup/santabpf-drill-77/cpuset.cpus", "1") in group.writes
+    assert not any("cpu.max" in path for path, _ in group.writes)
+
+
 def test_a_machine_whose_groups_cannot_limit_is_refused_with_the_controllers_that_lack() -> None:
     with pytest.raises(CannotContain, match="memory and pids"):
         plan(SECOND, {})
     with pytest.raises(CannotContain, match="limit memory and pids"):
         plan(("", ""), {})
     with pytest.raises(CannotContain, match=r"limit pids$"):
-        plan(SECOND, {"/sys/fs/cgroup/cgroup.subtree_control": "memory"})
+        plan(SECOND, {"/sys/fs/cgroup/cgroup.subtree_control": "memory cpuset"})
+    with pytest.raises(CannotContain, match=r"limit cpuset or cpu$"):
+        plan(SECOND, {"/sys/fs/cgroup/cgroup.subtree_control": "memory pids"})
+    with pytest.raises(CannotContain, match=r"limit cpuset or cpu$"):
+        plan(without("cpuset", "cpu,cpuacct"), {})
 
 
 def test_a_container_that_sees_only_its_own_part_of_a_tree_finds_its_group_there() -> None:
