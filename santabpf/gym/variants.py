@@ -17,7 +17,7 @@ from ..errors import BadScenario, BadUsage, nearest
 from ..units import MIB
 
 _LINE = re.compile(r"^# variants:(.*)$", re.MULTILINE)
-_ALSO = re.compile(r"^# also:(.*)$", re.MULTILINE)
+_ALSO = re.compile(r"^# also(?: ([^:\n]+))?:(.*)$", re.MULTILINE)
 _CELL = re.compile(r"^# cell:(.*)$", re.MULTILINE)
 #: What a script may ask its cell for, and what that is in Limits.
 _ASKS = {
@@ -44,8 +44,9 @@ def variants(folder: Path) -> dict[str, Variant]:
     """All that a scenario's folder can provoke, the fault's variants first. Raises BadUsage where there is nothing.
 
     A fault's variants stand in a line of reproduce.sh, `# variants: one two`; a look-alike is called after its file.
-    A line `# also: cpu_usage` in either names other scenarios that may fire with it; a line `# cell: cpus=2
-    cpu_percent=20 memory_mib=96 processes=40` asks for a cell with other limits than the usual ones.
+    A line `# also: cpu_usage` in either names other scenarios that may fire with it, `# also two: cpu_usage` with that
+    variant only; a line `# cell: cpus=2 cpu_percent=20 memory_mib=96 processes=40` asks for a cell with other limits
+    than the usual ones.
     """
     script = folder / "reproduce.sh"
     if not script.is_file():
@@ -54,17 +55,25 @@ def variants(folder: Path) -> dict[str, Variant]:
     names = line[1].split() if line else []
     if not names:
         raise BadScenario(f"{script}:1: a line `# variants: NAME ...` must say what it can be called with")
-    rest = _also(script), _cell(script)
-    found = {name: Variant(name, script, (name,), "fired", *rest) for name in names}
+    also, cell = _also(script, names), _cell(script)
+    found = {name: Variant(name, script, (name,), "fired", also[name], cell) for name in names}
     for path in sorted((folder / "quiet").glob("*.sh")):
         name = path.stem.replace("_", "-")
-        found[name] = Variant(name, path, (), "quiet", _also(path), _cell(path))
+        found[name] = Variant(name, path, (), "quiet", _also(path, [name])[name], _cell(path))
     return found
 
 
-def _also(script: Path) -> tuple[str, ...]:
-    line = _ALSO.search(script.read_text(encoding="utf-8"))
-    return tuple(line[1].split()) if line else ()
+def _also(script: Path, names: list[str]) -> dict[str, tuple[str, ...]]:
+    """For each variant the other scenarios that may fire with it."""
+    text = script.read_text(encoding="utf-8")
+    also: dict[str, tuple[str, ...]] = dict.fromkeys(names, ())
+    for line in _ALSO.finditer(text):
+        for name in [line[1]] if line[1] else names:
+            if name not in also:
+                number = text[: line.start()].count("\n") + 1
+                raise BadScenario(f"{script}:{number}: there is no variant {name!r}; {nearest(name, names)}")
+            also[name] += tuple(line[2].split())
+    return also
 
 
 def _cell(script: Path) -> tuple[tuple[str, int], ...]:

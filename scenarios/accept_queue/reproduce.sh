@@ -1,7 +1,7 @@
 #!/bin/sh
 # Provokes accept_queue, inside a cell: santabpf reproduce accept_queue [--variant workers|overflow]
 # variants: workers overflow
-# also: tcp_loss
+# also overflow: tcp_loss
 #
 #   reproduce.sh workers SECONDS    an apache with 4 workers, whose answers take a second, and 12 clients
 #   reproduce.sh overflow SECONDS   the same with 40 clients, and room for 16 in the queue

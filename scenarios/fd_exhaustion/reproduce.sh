@@ -1,7 +1,7 @@
 #!/bin/sh
 # Provokes fd_exhaustion, inside a cell: santabpf reproduce fd_exhaustion [--variant open|accept]
 # variants: open accept
-# also: accept_queue tcp_loss
+# also accept: accept_queue tcp_loss
 #
 #   reproduce.sh open SECONDS      a service that may have 128 descriptors never closes the files that it opens
 #   reproduce.sh accept SECONDS    one that never closes its connections, while new clients come all the time

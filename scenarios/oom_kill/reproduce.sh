@@ -1,7 +1,8 @@
 #!/bin/sh
 # Provokes oom_kill, inside a cell: santabpf reproduce oom_kill [--variant leak|again]
 # variants: leak again
-# also: crash_loop memory_usage short_lived_jobs
+# also: memory_usage short_lived_jobs
+# also again: crash_loop
 # cell: memory_mib=160
 #
 #   reproduce.sh leak SECONDS    a service takes 100 MiB a second until the kernel kills it; nobody starts it again

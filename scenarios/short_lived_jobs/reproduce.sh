@@ -1,7 +1,8 @@
 #!/bin/sh
 # Provokes short_lived_jobs, inside a cell: santabpf reproduce short_lived_jobs [--variant restart-loop|cron]
 # variants: restart-loop cron
-# also: crash_loop cpu_usage
+# also: cpu_usage
+# also restart-loop: crash_loop
 #
 #   reproduce.sh restart-loop SECONDS   a supervisor restarts a service that burns 50 ms of CPU and exits 1
 #   reproduce.sh cron SECONDS           a cron script gone wild: dd | gzip | sha256sum and tiny shells, all exit 0

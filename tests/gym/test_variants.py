@@ -4,6 +4,7 @@ import pytest
 
 from santabpf.errors import BadScenario, BadUsage
 from santabpf.gym.variants import get_variant, variants
+from santabpf.scenarios import all_scenarios
 from santabpf.shipped import shipped
 
 SHIPPED = sorted(path.parent for path in shipped("scenarios").glob("*/reproduce.sh"))
@@ -59,6 +60,25 @@ def test_a_script_names_the_other_scenarios_that_may_fire_with_it(tmp_path: Path
     found = variants(tmp_path)
     assert found["two"].also == ("cpu_usage", "cpu_saturation")
     assert found["busy"].also == ("cpu_usage",)
+
+
+def test_a_line_may_be_for_one_variant_only(tmp_path: Path) -> None:
+    text = "# variants: storm drizzle\n# also: cpu_usage\n# also drizzle: slow_dns tcp_loss\n"
+    made = variants(folder(tmp_path, text))
+    assert made["storm"].also == ("cpu_usage",)
+    assert made["drizzle"].also == ("cpu_usage", "slow_dns", "tcp_loss")
+
+
+def test_a_line_for_a_variant_that_is_not_there_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(BadScenario, match=r"reproduce\.sh:2: there is no variant 'drizle'; did you mean 'drizzle'"):
+        variants(folder(tmp_path, "# variants: storm drizzle\n# also drizle: slow_dns\n"))
+
+
+@pytest.mark.parametrize("scenario", SHIPPED, ids=lambda path: path.name)
+def test_what_may_fire_too_is_a_scenario_and_not_its_own(scenario: Path) -> None:
+    for variant in variants(scenario).values():
+        assert set(variant.also) <= all_scenarios().keys() - {scenario.name}, variant
+        assert len(set(variant.also)) == len(variant.also), variant
 
 
 def test_a_script_may_ask_for_a_cell_with_other_limits(tmp_path: Path) -> None:
