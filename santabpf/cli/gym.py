@@ -83,7 +83,8 @@ def reproduce(scenario: str, variant: str | None, seconds: int, as_json: bool) -
               help="Keep the recordings here; those that are here already are judged again, not made again.")
 @click.option("--runs", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Add each run to this file; those that it holds count, and are not made again.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the figures to this Markdown file.")
+@click.option("-o", "--out", type=click.Path(path_type=Path),
+              help="Write the figures to this Markdown file, instead of printing them.")
 @ssh_flags
 @json_flag
 def gym(
@@ -111,6 +112,9 @@ def gym(
     )
     if out is not None:
         out.write_text(result.to_markdown(), encoding="utf-8")
+    elif not as_json:
+        click.echo(plain(f"\n{result.to_markdown()}"))
+    say(result.to_text())
     if as_json:
         show(result.as_dict())
     sys.exit(0 if result.ok else 1)

@@ -36,7 +36,8 @@ _HEAD = """\
 # How often the verdicts are right
 
 Written by `make gym` (`santabpf gym`). Each drill provokes its trouble for real, {judged}.
-A miss stands here as a miss.
+Of each drill, healthy loads too, the control group of its own cell is recorded, and not what else ran on the node;
+tables of the node as a whole, such as `metrics`, hold that too. A miss stands here as a miss.
 """
 _JUDGED = {
     False: "is recorded with all that any scenario\nneeds, and is judged by every scenario",
@@ -57,8 +58,9 @@ what the elf and all its BPF programs took of one core while the drills that pro
 _MATRIX = """\
 ## Drill by scenario
 
-F fired as it must, · quiet, ? cannot tell, (F) fired, and its drill names it under `also`, **F** fired and should not
-have, **–** should have fired and did not. Several runs of one drill stand one after the other.
+F fired as it must, · quiet, ? cannot tell; **F** fired and should not have, **–** should have fired and did not. Where
+the drill names a scenario under `also`: (F) it fired, (·) it stayed quiet. Several runs of one drill stand one after
+the other.
 """.splitlines()
 
 
@@ -104,6 +106,10 @@ class Accuracy:
         """Runs in which it fired for nothing."""
         return [r for r in self.runs if r.is_false(scenario)]
 
+    def late(self, scenario: str) -> list[Run]:
+        """Runs in which it fired as it must, but later than is the goal."""
+        return [r for r in self.faults(scenario) if r.delay_ns is not None and r.delay_ns > DELAY_GOAL_NS]
+
     @property
     def ok(self) -> bool:
         """Every fault found, nothing else fired, every drill gave a verdict."""
@@ -114,6 +120,20 @@ class Accuracy:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"ok": self.ok, "runs": [r._asdict() for r in self.runs]}
+
+    def to_text(self) -> str:
+        """For a terminal: one line that counts what was wrong, and what was late."""
+        faults = [r for name in self.scenarios for r in self.faults(name)]
+        late = [r for name in self.scenarios for r in self.late(name)]
+        which = ", ".join(f"{r.scenario} {r.variant} ({format_duration(r.delay_ns or 0)})" for r in late)
+        counts = {
+            "drills": len(self.runs),
+            "without a verdict": sum(not r.states for r in self.runs),
+            "faults missed": f"{len(faults) - sum(map(self.found, self.scenarios))} of {len(faults)}",
+            "false alarms": sum(len(self.false(name)) for name in self.scenarios),
+            f"later than {format_duration(DELAY_GOAL_NS)}": f"{len(late)}, {which}" if late else 0,
+        }
+        return "; ".join(f"{what}: {count}" for what, count in counts.items())
 
     def to_markdown(self) -> str:
         """docs/accuracy.md."""
@@ -146,12 +166,11 @@ class Accuracy:
         delays = [r.delay_ns for r in faults if r.delay_ns is not None]
         unknown = sum(r.states.get(name) == "cannot_tell" for r in self.runs)
         median, most = (statistics.median(delays), max(delays)) if delays else (None, None)
-        late = most is not None and most > DELAY_GOAL_NS
         costs = [r.core_percent for r in faults if r.core_percent is not None]
         cells = [
             name, str(len(faults)), str(found), _percent(found, len(faults)), str(len(false)),
             _percent(found, found + len(false)), str(unknown), "" if median is None else format_duration(median),
-            "" if most is None else f"**{format_duration(most)}**" if late else format_duration(most),
+            "" if most is None else f"**{format_duration(most)}**" if self.late(name) else format_duration(most),
             f"{statistics.median(costs):.1f} %" if costs else "",
         ]  # fmt: skip
         return "| " + " | ".join(cells) + " |"
@@ -289,7 +308,8 @@ def _cell(run: Run, scenario: str) -> str:
         return "**–**"
     if run.is_false(scenario):
         return "**F**"
-    return "(F)" if state == "fired" and not own else _SIGNS[state]
+    is_named = scenario in run.also and not own
+    return f"({_SIGNS[state]})" if is_named and state != "cannot_tell" else _SIGNS[state]
 
 
 def _percent(part: int, whole: int) -> str:

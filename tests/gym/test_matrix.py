@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import santabpf as sb
+from santabpf.cli import cli
 from santabpf.errors import BadUsage, CannotProvoke
 from santabpf.gym import gym, matrix
-from santabpf.gym.matrix import Accuracy, Run, rules
+from santabpf.gym.matrix import Accuracy, Run, State, rules
 from santabpf.gym.run import _Conductor, judge
 from santabpf.gym.variants import Variant, variants
 from santabpf.recording import Writer
@@ -22,6 +24,7 @@ from santabpf.scenarios import Scenario, all_scenarios, get_scenario
 from santabpf.shipped import shipped
 
 NAMES = ("loop", "busy")
+_STATES: tuple[State, ...] = ("fired", "quiet", "cannot_tell")
 GOOD = Run("loop", "storm", "fired", ("busy",), {"loop": "fired", "busy": "fired"}, 1_500_000_000, 2.0)
 CALM = Run("loop", "calm", "quiet", (), {"loop": "quiet", "busy": "quiet"}, None, 1.0)
 
@@ -59,6 +62,46 @@ def test_what_was_wrong_is_counted_drawn_and_told(run: Run, row: str, cell: str,
     assert cell in text
     assert words in text
     assert told.ok is (run.delay_ns == 3_100_000_000)
+
+
+def test_what_may_fire_too_and_stayed_quiet_has_a_sign_of_its_own() -> None:
+    told = Accuracy(NAMES, [GOOD._replace(states={"loop": "fired", "busy": state}) for state in _STATES])
+    assert "| loop, storm (fired) | FFF | (F)(·)? |" in told.to_markdown()
+    unnamed = Accuracy(NAMES, [GOOD._replace(also=(), states={"loop": "fired", "busy": state}) for state in _STATES])
+    assert "| loop, storm (fired) | FFF | **F**·? |" in unnamed.to_markdown()
+
+
+def test_what_was_wrong_and_what_was_late_is_counted_in_one_line() -> None:
+    late = GOOD._replace(variant="rain", delay_ns=3_100_000_000)
+    missed = GOOD._replace(states={"loop": "quiet"}, delay_ns=None)
+    false = CALM._replace(states={"loop": "fired", "busy": "fired"})
+    runs = [GOOD, late, missed, false, GOOD._replace(states={}, delay_ns=None, why="it broke")]
+    assert Accuracy(NAMES, runs).to_text() == (
+        "drills: 5; without a verdict: 1; faults missed: 2 of 4; false alarms: 2; later than 3 s: 1, loop rain (3.1 s)"
+    )
+    assert Accuracy(NAMES, [GOOD]).to_text().endswith("; faults missed: 0 of 1; false alarms: 0; later than 3 s: 0")
+
+
+def test_the_command_prints_what_it_would_write(tmp_path: Path) -> None:
+    runs, out = tmp_path / "runs.jsonl", tmp_path / "accuracy.md"
+    known = variants(get_scenario("oom_kill").folder).values()
+    states: dict[str, dict[str, State]] = {"fired": {"oom_kill": "fired"}, "quiet": {"oom_kill": "quiet"}}
+    made = [Run("oom_kill", v.name, v.expected, v.also, states[v.expected], None, 1.0) for v in known]
+    made[0] = made[0]._replace(delay_ns=3_100_000_000)
+    runs.write_text("".join(json.dumps(run._asdict()) + "\n" for run in made), encoding="utf-8")
+    args = ["gym", "oom_kill", "-n", "1", "--runs", str(runs)]
+    printed = CliRunner().invoke(cli, args)
+    assert printed.exit_code == 0, printed.output
+    last = "later than 3 s: 1, oom_kill leak (3.1 s)\n"
+    assert printed.stdout.endswith(last)
+    written = CliRunner().invoke(cli, [*args, "-o", str(out)])
+    assert written.stdout.count("\n") == 1
+    assert written.stdout.endswith(last)
+    assert out.read_text(encoding="utf-8").rstrip() in printed.stdout
+    assert "| oom_kill, leak (fired) |" in printed.stdout
+    told = CliRunner().invoke(cli, [*args, "--json"])
+    assert json.loads(told.stdout)["ok"] is True
+    assert told.stderr.endswith(last)
 
 
 def test_a_drill_that_breaks_is_counted_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +151,7 @@ def test_what_was_kept_is_judged_again_and_not_made_again(tmp_path: Path, monkey
     text = told.to_markdown()
     assert "- recorded before, and judged again by the scenarios as they are now: 1\n" in text
     assert "is recorded with what its own scenario\nneeds, and is judged by that." in text
+    assert "the control group of its own cell is recorded, and not what else ran on the node" in text
     assert f"| {run.core_percent:.1f} % |" in text
 
 
