@@ -6,7 +6,6 @@ having said what it will do there and been allowed to.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +19,7 @@ from ..scenarios import get_scenario
 from ..transport import open_transport
 from ..units import SECOND, format_bytes
 from .contain import Ended, Limits, Script, contain
+from .folder import passing_folder
 from .variants import Variant, get_variant
 
 if TYPE_CHECKING:
@@ -141,8 +141,8 @@ def drill(
     from ..record import record
     from ..recording.share import share
 
-    with tempfile.TemporaryDirectory(prefix="santabpf-drill-") as folder:
-        path = Path(folder) / f"{chosen.name}-{planned.name}"
+    with passing_folder() as folder:
+        path = folder / f"{chosen.name}-{planned.name}"
         with (
             nullcontext() if is_here else open_transport(node, **ssh) as transport,
             contain(chosen.name, limits, transport) as cell,
