@@ -214,8 +214,17 @@ def announce(node: str, scenario: str, variant: Variant, seconds: int, limits: L
         f"recorded with BPF.\nIt runs in a cell of its own: namespaces, a read-only view of the disk with "
         f"{format_bytes(limits.disk_bytes)} of tmpfs, {cpus},\n{format_bytes(limits.memory_bytes)} of memory and "
         f"{limits.processes} processes at most, {network}. It is ended after {limits.seconds:g} s at the latest,\n"
-        "and within seconds when the connection is lost. Nothing of it is left there."
+        f"and within seconds when the connection is lost. {_precedence(limits)}Nothing of it is left there."
     )
+
+
+def _precedence(limits: Limits) -> str:
+    """That a cell with a share of a CPU goes before all others (groups.py), and how large the share is."""
+    if not limits.cpu_percent:
+        return ""
+    is_part = limits.cpu_percent < 100 * limits.cpus
+    share = f"up to {limits.cpu_percent} % of one CPU's time" if is_part else "as much of that as it wants"
+    return f"Of CPU time it comes first, {share}:\nwhat else is to run there, services too, waits meanwhile. "
 
 
 def reproduce(

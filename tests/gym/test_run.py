@@ -10,6 +10,7 @@ import pytest
 
 from santabpf.errors import BadUsage, CannotProvoke
 from santabpf.gym import drill, reproduce, run
+from santabpf.gym.contain import Limits
 from santabpf.gym.variants import Variant
 from santabpf.shipped import shipped
 
@@ -109,6 +110,20 @@ def test_what_a_drill_cannot_do_is_told_before_anything_is_provoked(tmp_path: Pa
         drill("short_lived_jobs", keep=tmp_path)
     with pytest.raises(BadUsage, match="1 to 600 seconds, not 0"):
         drill("short_lived_jobs", seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (Limits(cpu_percent=20), "up to 20 % of one CPU's time:\nwhat else is to run there, services too, waits"),
+        (Limits(cpus=2, cpu_percent=186), "it comes first, up to 186 % of one CPU's time:"),
+        (Limits(cpu_percent=1000), "it comes first, as much of that as it wants:"),
+        (Limits(), "is lost. Nothing of it is left there."),
+    ],
+)
+def test_who_allows_a_drill_is_told_that_it_goes_before_others(limits: Limits, words: str) -> None:
+    variant = Variant("storm", Path("reproduce.sh"), (), "fired")
+    assert words in run.announce("web-1", "cpu_throttling", variant, 12, limits)
 
 
 def test_a_reproducer_refuses_to_run_outside_of_a_cell() -> None:
