@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from santabpf.gym.variants import get_variant
 from santabpf.probes import expand, parse_probe
 from santabpf.replay import check_scenario
 from santabpf.scenarios import NoRow, Template, all_scenarios, get_scenario, load_scenario, visible
+from santabpf.scenarios import template as words_of_scenarios
 
 BAD = Path(__file__).parent / "bad_scenarios"
 GOOD = Path(__file__).parent / "verdict" / "golden" / "short_loop" / "scenario.yaml"
@@ -111,6 +113,14 @@ def template(text: str, *, condition: bool = False) -> Template:
         ("{{ row }}", "there is no 'row' to fill in"),
         ("{% for a in rows %}{{ a.b }}{% endfor %}{{ a.b }}", "there is no 'a' to fill in"),
         ("{{ 2 ** 99 }}", "pow can't be used"),
+        ("{% set a = 1 %}{{ a }}", "assign can't be used"),
+        ("{{ rows | center(1000000000) }}", "there is no filter 'center'"),
+        ("{{ rows | indent(1000000000) }}", "there is no filter 'indent'"),
+        ("{{ rows | turns }}", "there is no filter 'turns'"),
+        ("{{ range(1000000000) }}", "call can't be used"),
+        ("{{ " + "9" * 5000 + " }}", "digits"),
+        ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "recursion"),
+        ("{{ " + "not " * 5000 + "1 }}", "recursion"),
         ("{{ rows", "unexpected end of template"),
         ("a\nb\n{{ rows.append() }}", "scenario.yaml:12:"),
     ],
@@ -128,6 +138,72 @@ def test_a_template_can_only_fill_in(text: str, message: str) -> None:
 def test_a_template_that_goes_wrong_names_its_line(text: str) -> None:
     with pytest.raises(BadScenario, match=r"^scenario\.yaml:10: verdict\.fired\.text: "):
         template(text).render({"rows": [{"a": 1}]})
+
+
+@pytest.mark.parametrize("text", ["", "1 }}{{ 2", "1 %}{% if 2", "1) or (2", "rows["])
+def test_a_condition_is_one_expression(text: str) -> None:
+    with pytest.raises(BadScenario, match=r"^scenario\.yaml:10: "):
+        template(text, condition=True).check({"rows": None})
+
+
+LONG = {"rows": [{"text": "x" * 200_000, "numbers": list(range(200_000))}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{{ '%2000000000s' % 'x' }}", "% takes whole numbers only"),
+        ("{{ 'x' + 'y' }}", "+ takes whole numbers only"),
+        ("{{ rows + rows }}", "+ takes whole numbers only"),
+        ("{{ " + " * ".join(["9999999999"] * 20) + " }}", "* comes to a number of more than 127 bits"),
+        ("{{ " + " ~ ".join(["rows[0].text"] * 2) + " }}", "comes to more than 262 144 characters"),
+        ("{{ [rows[0].text, [rows[0].text]] }}", "comes to more than 262 144 characters"),
+        ("{{ [rows[0].text, rows[0].text] | command }}", "comes to more than 262 144 characters"),
+        ("{{ [rows[0].text, rows[0].text] | quoted }}", "comes to more than 262 144 characters"),
+        ("{{ rows[0].numbers | join }}", "comes to more than 262 144 characters"),
+        ("{{ [1, 2, 3] | join(rows[0].text) }}", "comes to more than 262 144 characters"),
+        ("{{ rows[0].text }}{{ rows[0].text }}", "comes to more than 262 144 characters"),
+        ("{% for n in rows[0].numbers %}{{ n }}{% endfor %}", "comes to more than 262 144 characters"),
+        ("{% for c in rows[0].text %}{{ c }}{% endfor %}", "a loop goes over rows, or a list"),
+        ("{{ " + "rows | length + " * 5000 + "1 }}", "recursion"),
+        ("{{ " + "not rows or " * 250 + "1 }}", "too many nested parentheses"),
+    ],
+)  # fmt: skip
+def test_a_template_comes_to_no_more_than_a_sentence_may(text: str, message: str) -> None:
+    with pytest.raises(BadScenario) as refused:
+        template(text).render(LONG)
+    assert message in str(refused.value)
+    assert str(refused.value).startswith("scenario.yaml:10: verdict.fired.text: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for n in rows[0].numbers %}{% if 'y' in rows[0].text %}{% endif %}{% endfor %}",
+        "{% for n in rows[0].numbers if 'y' in rows[0].text %}{% endfor %}",
+        "{% for n in rows[0].numbers %}{{ loop.first or rows[0].text ~ n == '' }}{% endfor %}",
+        "{% if rows[0].text | quoted == '' %}x{% endif %}" * 200,
+    ],
+)
+def test_a_template_that_goes_on_and_on_is_stopped(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words_of_scenarios, "SECONDS", 0.1)
+    with pytest.raises(BadScenario, match=r"^scenario\.yaml:10: verdict\.fired\.text: took longer than 0\.1 s"):
+        template(text).render(LONG)
+
+
+def test_what_fits_is_filled_in_whole() -> None:
+    said = template("{{ rows[0].text ~ 7 % 4 }}{% for n in [2, 3] %}{{ n }}{% endfor %}").render(LONG)
+    assert said == "x" * 200_000 + "323"
+    assert template("(rows[0].text ~ '/') in rows[0].text ~ '/'", condition=True).is_true({"rows": [{"text": "x"}]})
+
+
+@pytest.mark.parametrize("value", [None, 5, -5, 1.5, 10**40, "x", [], ["a"], [1], [[1]], {}, {"a": 1}, True], ids=repr)
+def test_a_filter_of_what_it_is_not_for_is_an_error_of_the_template(value: object) -> None:
+    for name in words_of_scenarios.FILTERS:
+        for text, is_condition in ((f"{{{{ a | {name} }}}}", False), (f"a | {name}", True)):
+            said = template(text, condition=is_condition)
+            with suppress(BadScenario):
+                said.is_true({"a": value}) if is_condition else said.render({"a": value})
 
 
 @pytest.mark.parametrize(
