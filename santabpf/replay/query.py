@@ -43,6 +43,7 @@ class Limits:
     memory_bytes: int = 4 * GIB  # address space, on top of what the libraries map
     seconds: float = 60.0  # of wall time for one query
     answer_bytes: int = 2 * GIB  # what comes back
+    kept_bytes: int = 4 * MIB  # what comes back where only some rows are kept: for people to read
 
 
 class Rows(NamedTuple):
@@ -61,7 +62,7 @@ class Query:
     """
 
     def __init__(self, recording: Recording | None, limits: Limits | None = None) -> None:
-        self._recording, self.limits = recording, limits or Limits()
+        self.recording, self.limits = recording, limits or Limits()
         self._child: subprocess.Popen[bytes] | None = None
         self._schemas: dict[str, pa.Schema] = {}
         self._trees: dict[str, s.Uses] = {}
@@ -77,7 +78,7 @@ class Query:
     def schema(self, table: str) -> pa.Schema:
         """The columns of a table."""
         if table not in self._schemas:
-            told = self._declared.get(table) if self._recording is None else self._recording[table].schema
+            told = self._declared.get(table) if self.recording is None else self.recording[table].schema
             assert told is not None
             for field in self._later(table, told):
                 told = told.append(field)
@@ -91,7 +92,7 @@ class Query:
     @property
     def tables(self) -> dict[str, list[str]]:
         """name -> columns of all tables that can be asked."""
-        names = self._declared if self._recording is None else self._recording.tables
+        names = self._declared if self.recording is None else self.recording.tables
         found = {n: [c for c in self.schema(n).names if c != "node"] + ["node", "second"] for n in names}
         return found | {
             "nodes": [
@@ -149,14 +150,15 @@ class Query:
         given, rest = dict(params or {}), query.rest or query
         shared = {name: (_key(name, part, given, views), part.sql) for name, part in query.shared.items()}
         request = {"views": views, "shared": shared, "sql": rest.sql, "params": given, "keep": keep}
-        head, rows = self._ask(request, query)
+        most = self.limits.answer_bytes if keep is None else self.limits.kept_bytes
+        head, rows = self._ask(request, query, most)
         import pyarrow as pa
 
         with pa.ipc.open_stream(rows) as stream:
             return Rows(stream.read_all(), head["count"])
 
     def _view(self, table: str, from_ns: int | None, to_ns: int | None) -> str:
-        recording = self._recording
+        recording = self.recording
         if table == "nodes":
             info: Mapping[str, Any] = {} if recording is None else recording.info
             return s.facts_view(info.get("nodes") or {}, info.get("scope"))
@@ -176,9 +178,9 @@ class Query:
         later = [] if recording is None else self._later(table, recording[table].schema)
         return s.view(schema, parts, from_ns, to_ns, later)
 
-    def _ask(self, request: dict[str, Any], query: s.Composed) -> tuple[dict[str, Any], bytes]:
+    def _ask(self, request: dict[str, Any], query: s.Composed, most: int = 0) -> tuple[dict[str, Any], bytes]:
         line = json.dumps(request).encode() + b"\n"
-        head, rows = self._exchange(line, query)
+        head, rows = self._exchange(line, query, most)
         if "error" not in head:
             return head, rows
         message = str(head["error"])
@@ -192,8 +194,8 @@ class Query:
         failed = query.shared.get(str(head["in"])) or query.rest or query
         raise QueryFailed(s.explain(message, failed, self.tables))
 
-    def _exchange(self, line: bytes, query: s.Composed) -> tuple[dict[str, Any], bytes]:
-        """Send a request, read the answer; a child that takes too long or dies is replaced."""
+    def _exchange(self, line: bytes, query: s.Composed, most: int) -> tuple[dict[str, Any], bytes]:
+        """Send a request, read the answer, rows of `most` bytes; a child that takes too long or dies is replaced."""
         child = self._started()
         assert child.stdin is not None
         deadline = time.monotonic() + self.limits.seconds
@@ -201,10 +203,10 @@ class Query:
             child.stdin.write(line)
             child.stdin.flush()
             text_bytes, rows_bytes = HEADER.unpack(self._read(child, HEADER.size, deadline))
-            if rows_bytes > self.limits.answer_bytes:
+            if rows_bytes > most:
                 raise QueryFailed(
                     f"{s.where(query)}the answer is {format_bytes(rows_bytes)} long, more than the "
-                    f"{format_bytes(self.limits.answer_bytes)} allowed"
+                    f"{format_bytes(most)} allowed"
                 )
             return json.loads(self._read(child, text_bytes, deadline)), self._read(child, rows_bytes, deadline)
         except TimeoutError:
@@ -238,7 +240,7 @@ class Query:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None:
-            folder = "/nonexistent" if self._recording is None else os.path.abspath(self._recording.path)
+            folder = "/nonexistent" if self.recording is None else os.path.abspath(self.recording.path)
             self._child = subprocess.Popen(
                 [sys.executable, "-P", str(CHILD), folder, str(self.limits.memory_bytes)],
                 stdin=subprocess.PIPE,

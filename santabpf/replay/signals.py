@@ -65,6 +65,10 @@ def read_signal(query: Query, scenario: Scenario, signal: Signal, start: int, en
     rows = query.run(text, scenario.values, from_ns=start - signal.lookback_ns, to_ns=end, whole=snapshots()).table
     where = f"{scenario.path}:{signal.query.line}: {signal.query.key}: "
     is_labelled = "label" in rows.schema.names
+    assert query.recording is not None
+    seconds = (end - start + signal.lookback_ns) // SECOND
+    if rows.num_rows > (most := seconds * len(query.recording.nodes) * MAX_LABELS):
+        raise QueryFailed(f"{where}gives {rows.num_rows} rows; {MAX_LABELS} labels a second and node make {most}")
     for name in rows.schema.names:
         if name not in COLUMNS:
             raise QueryFailed(

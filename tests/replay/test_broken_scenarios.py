@@ -16,11 +16,17 @@ from santabpf import places
 from santabpf.errors import BadScenario
 from santabpf.recording import Recording
 from santabpf.replay import Evaluator, Limits, replay
-from santabpf.scenarios import all_scenarios, get_scenario, load_scenario, scenario_to_judge
+from santabpf.scenarios import Scenario, all_scenarios, get_scenario, load_scenario, scenario_to_judge
 from santabpf.verify import verify
 
 ROOT = Path(__file__).parents[2]
 GOOD = (ROOT / "tests" / "verdict" / "golden" / "short_loop" / "scenario.yaml").read_text()
+#: Take 0.5 TB, in rows, or 8 GB in one of them.
+GREEDY = {
+    "rows": "SELECT sum(length(s)) AS jobs FROM "
+    "(SELECT repeat(CAST(range AS VARCHAR), 100000) AS s FROM range(1000000) ORDER BY s) ORDER BY ALL",
+    "list": "SELECT list(range) AS jobs FROM range(1000000000) ORDER BY ALL",
+}
 ENDLESS = "SELECT count(*) AS jobs FROM range(999999999999) a, range(1000) b ORDER BY ALL"
 
 #: what is wrong -> what stands instead of what, what the verdict must say, and can it be loaded at all
@@ -36,6 +42,8 @@ CASES = {
     "reads a file": ("FROM exit GROUP", "FROM read_text('/etc/passwd') GROUP", r"signals\.\w+\.sql: ", True),
     "fails at run time": ("count(*) AS value", "CAST(min(comm) AS INT) AS value", r"signals.*Could not convert", True),
     "value is no number": ("count(*) AS value", "min(comm) AS value", r"gives as value a string, which is no", True),
+    "a long value": ("SELECT comm", "SELECT comm || repeat('x', 9999999) AS comm", r"evidence.* the 4 MiB all", True),
+    "long words": ("{{ comm", "{{ '%2000000000s' % 'x' }}{{ comm", r"verdict.*% takes whole numbers only", True),
 }  # fmt: skip
 
 
@@ -72,20 +80,42 @@ def test_it_cannot_tell_with_file_line_and_reason_and_the_others_stand(
     assert bool(scenario_to_judge(f"{path}/").broken) != loads
 
 
+def asking(folder: Path, where: str, sql: str) -> Scenario:
+    """The scenario with other SQL in its first signal or evidence."""
+    scenario = load_scenario(made(folder, "title:", "title:"))
+    if where == "signals":
+        query = replace(scenario.signals[0].query, sql=sql)
+        return replace(scenario, signals=(replace(scenario.signals[0], query=query), *scenario.signals[1:]))
+    query = replace(scenario.evidence[0].query, sql=sql)
+    return replace(scenario, evidence=(replace(scenario.evidence[0], query=query), *scenario.evidence[1:]))
+
+
 @pytest.mark.parametrize("where", ["signals", "evidence"])
 def test_a_query_that_never_ends_costs_its_own_verdict(
     where: str, recording: Recording, tmp_path: Path, other: str
 ) -> None:
-    scenario = load_scenario(made(tmp_path, "title:", "title:"))
-    if where == "signals":
-        query = replace(scenario.signals[0].query, sql=ENDLESS)
-        broken = replace(scenario, signals=(replace(scenario.signals[0], query=query), *scenario.signals[1:]))
-    else:
-        query = replace(scenario.evidence[0].query, sql=ENDLESS)
-        broken = replace(scenario, evidence=(replace(scenario.evidence[0], query=query), *scenario.evidence[1:]))
+    broken = asking(tmp_path, where, ENDLESS)
     first, second = replay(recording, [broken, other], limits=Limits(seconds=3)).verdicts
     assert (first.state, second.state) == ("cannot_tell", "fired")
     assert re.search(rf"scenario\.yaml:\d+: {where}\.\w+\.sql: the query took longer than 3 s", first.summary[0].text)
+
+
+@pytest.mark.parametrize("where", ["signals", "evidence"])
+@pytest.mark.parametrize("greed", GREEDY)
+def test_a_query_that_eats_memory_costs_its_own_verdict(
+    where: str, greed: str, recording: Recording, tmp_path: Path, other: str
+) -> None:
+    broken = asking(tmp_path, where, GREEDY[greed])
+    first, second = replay(recording, [broken, other], limits=Limits(memory_bytes=1 << 30)).verdicts
+    assert (first.state, second.state) == ("cannot_tell", "fired")
+    assert re.search(rf"scenario\.yaml:\d+: {where}\.\w+\.sql: .* more memory than it may", first.summary[0].text)
+
+
+def test_a_signal_of_more_rows_than_it_can_have_is_not_read(recording: Recording, tmp_path: Path, other: str) -> None:
+    broken = asking(tmp_path, "signals", "SELECT range AS second, 'node-1' AS node, 1 AS value FROM range(120001)")
+    first, second = replay(recording, [broken, other]).verdicts
+    assert (first.state, second.state) == ("cannot_tell", "fired")
+    assert re.search(r"scenario\.yaml:\d+: signals\.\w+\.sql: gives 120001 rows; 10000 labels", first.summary[0].text)
 
 
 def test_while_it_is_watched_the_others_go_on_to_be_judged(recording: Recording, tmp_path: Path, other: str) -> None:
