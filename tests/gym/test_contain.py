@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import platform
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -17,6 +20,7 @@ import pytest
 
 from santabpf.errors import BadUsage, CannotContain
 from santabpf.gym import contain as room
+from santabpf.gym import link
 from santabpf.gym.contain import Limits, contain
 from santabpf.gym.groups import Plan, Tree, plan_groups, read
 from santabpf.units import MIB
@@ -298,6 +302,61 @@ def test_a_cell_is_refused_where_no_group_can_limit_it(monkeypatch: pytest.Monke
     monkeypatch.setattr(room, "_own", lambda name: "")
     with pytest.raises(CannotContain, match="no control group below ours can limit memory and pids"), contain("fault"):
         pass
+
+
+SYSCALLS = {"x86_64": (272, 165, 442, 170), "aarch64": (97, 40, 442, 161)}
+UNSHARE, MOUNT, MOUNT_SETATTR, SETHOSTNAME = SYSCALLS[platform.machine()]
+FIRST, FOURTH = 16, 40  # where struct seccomp_data has an argument of the call
+
+
+def without(call: int, argument: int, value: int, error: int) -> str:
+    """Python that has the kernel refuse a system call with this argument, to its process and all below: seccomp(2)."""
+    load, is_equal, give = 0x20, 0x15, 0x06  # BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ, BPF_RET
+    steps = (
+        (load, 0, 0, 0), (is_equal, 0, 3, call), (load, 0, 0, argument), (is_equal, 0, 1, value),
+        (give, 0, 0, 0x50000 | error), (give, 0, 0, 0x7FFF0000),
+    )  # fmt: skip
+    return f"""
+import ctypes, struct
+steps = ctypes.create_string_buffer({b"".join(struct.pack("HBBI", *step) for step in steps)!r})
+assert not ctypes.CDLL(None).prctl(22, 2, struct.pack("HP", {len(steps)}, ctypes.addressof(steps)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("refused", "why"),
+    [
+        ((UNSHARE, FIRST, 0x20000000, errno.EPERM), "unshare of the pid namespace failed: Operation not permitted"),
+        ((UNSHARE, FIRST, 0x4C020000, errno.ENOSPC), "unshare failed: No space left on device"),
+        ((MOUNT, FOURTH, 0x44000, errno.EPERM), "mount on / failed: Operation not permitted"),
+        (
+            (MOUNT_SETATTR, 0, MOUNT_SETATTR, errno.ENOSYS),
+            r"making the file systems read-only \(mount_setattr, Linux 5\.12\) failed: Function not implemented",
+        ),
+        ((MOUNT, FOURTH, 6, errno.EPERM), "mount on /tmp failed: Operation not permitted"),
+        ((MOUNT, FOURTH, 4096, errno.EACCES), "mount on /var/tmp failed: Permission denied"),
+        ((MOUNT, FOURTH, 14, errno.EPERM), "mount on /proc failed: Operation not permitted"),
+        ((SETHOSTNAME, 0, SETHOSTNAME, errno.EPERM), "sethostname failed: Operation not permitted"),
+    ],
+)
+def test_a_cell_that_the_kernel_does_not_let_be_shut_is_refused_and_nothing_is_left(
+    refused: tuple[int, int, int, int], why: str, monkeypatch: pytest.MonkeyPatch, gone: Gone
+) -> None:
+    keys: list[int] = []
+
+    def begin() -> link.Child:
+        child = link.Child()
+        keys.append(child.pid)
+        return child
+
+    monkeypatch.setattr(room, "Child", begin)
+    monkeypatch.setattr(link, "_GUARDIAN", without(*refused) + link._GUARDIAN)
+    name = os.uname().nodename
+    with pytest.raises(CannotContain, match=f"^a drill can't be kept within bounds here: {why}"), contain("fault"):
+        pass
+    (key,) = keys
+    gone(key)
+    assert os.uname().nodename == name
 
 
 def test_a_name_that_is_no_name_is_bad_usage() -> None:
