@@ -102,5 +102,7 @@ def test_the_command_line_wants_a_yes_where_nobody_can_be_asked(sshd: Sshd) -> N
 
 @pytest.mark.bpf
 def test_a_drill_there_is_recorded_and_judged(sshd: Sshd) -> None:
-    result = drill("short_lived_jobs", seconds=7, node=sshd.node, ask=lambda what: True, **sshd.options)
+    result = drill("reverse_shell", "python", seconds=5, node=sshd.node, ask=lambda what: True, **sshd.options)
     assert result.ok, result.to_text()
+    assert result.verdict.culprit is not None
+    assert result.verdict.culprit.peer == "127.0.0.1 port 4444"
