@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from santabpf.errors import RecordingError
 from santabpf.recording import Recording, Writer
 from santabpf.recording import open as open_recording
 from santabpf.replay import Evaluator, Result, replay
-from santabpf.scenarios import load_scenario
+from santabpf.scenarios import all_scenarios, load_scenario
 from santabpf.shipped import shipped
 from santabpf.verdict import Verdict
 
@@ -196,6 +197,21 @@ def test_without_one_of_its_tables_it_cannot_tell(probe: str, tmp_path: Path) ->
     assert verdict.state == "cannot_tell"
     assert f"no {probe} table" in words(verdict)
     assert any("santabpf record" in step.text for step in verdict.next_steps)
+
+
+@pytest.mark.parametrize("name", sorted(all_scenarios()))
+def test_a_fault_without_one_of_the_tables_of_its_scenario_can_not_be_told(name: str, tmp_path: Path) -> None:
+    told = {path.parent: json.loads(path.read_text()) for path in shipped("recordings").glob("*/recording.json")}
+    drills = {folder: (said["drill"]["scenario"], said["drill"]["expected"]) for folder, said in told.items()}
+    fault = min(folder for folder, drill in drills.items() if drill == (name, "fired"))
+    folder = shutil.copytree(fault, tmp_path / name)
+    assert all_scenarios()[name].tables
+    for table in all_scenarios()[name].tables:
+        rest = {other: listed for other, listed in told[fault]["tables"].items() if other != table}
+        (folder / "recording.json").write_text(json.dumps(told[fault] | {"tables": rest}))
+        verdict = only(replay(open_recording(folder), [name]))
+        assert verdict.state == "cannot_tell"
+        assert f"The recording has no {table} table" in verdict.summary[0].text
 
 
 def test_where_a_probe_failed_it_cannot_tell_and_says_why(tmp_path: Path) -> None:
