@@ -4,7 +4,8 @@ In: a signal's values, how many rows of which table were lost in which second. O
 
 Sound as far as a scenario's `loss` is: each lost row adds at most `raises` and takes at most `lowers`, in its second
 and as long after it as `within` says, and a signal is never above the one named in `at_most`, which may have been
-higher than it shows where rows of its own were lost. A table without an entry there could have done anything.
+higher than it shows where rows of its own were lost. A table without an entry there could have done anything. A second
+of which rows were lost and that has no value could have had one: 0, and what they add or take.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ def _bounds(
     changes = _changes(signal, hit, up=up)
     for at, value in enumerate(values):
         second = start + at * SECOND
-        change = changes.get(second, 0.0)
-        if not change:
+        change = changes.get(second)
+        if change is None:
             out.append(value)
         elif up:
             most = (value or 0.0) + change
@@ -95,7 +96,7 @@ def _bounds(
 
 
 def _changes(signal: Signal, hit: Mapping[str, Mapping[int, int]], *, up: bool) -> dict[int, float]:
-    """By how much the value of each second could have been more (up) or less."""
+    """By how much the value of each second that a lost row reaches could have been more (up) or less."""
     declared = {loss.table: loss for loss in signal.losses}
     out: dict[int, float] = defaultdict(float)
     for table, seconds in hit.items():
@@ -103,7 +104,7 @@ def _changes(signal: Signal, hit: Mapping[str, Mapping[int, int]], *, up: bool) 
         each = math.inf if loss is None else loss.raises if up else loss.lowers
         reach = signal.lookback_ns if loss is None else loss.within_ns
         for second, rows in seconds.items():
-            for later in range(0, reach + SECOND, SECOND) if rows and each else ():
+            for later in range(0, reach + SECOND, SECOND) if rows else ():
                 out[second + later] += rows * each
     return out
 
