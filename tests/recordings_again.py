@@ -24,14 +24,19 @@ SECONDS = 10
 def again(folder: Path) -> None:
     """Provoke and record its drill once more, and put that in its place; SystemExit where the verdict is wrong."""
     info = open_recording(folder).info
-    told = info["drill"]
+    told, probes = info["drill"], [_spec(name, probe["params"]) for name, probe in info["probes"].items()]
     with tempfile.TemporaryDirectory(prefix=".again-", dir=folder.parent) as beside:
         kept = Path(beside) / folder.name
-        made = drill(told["scenario"], told["variant"], seconds=SECONDS, keep=kept, probes=list(info["probes"]))
+        made = drill(told["scenario"], told["variant"], seconds=SECONDS, keep=kept, probes=probes)
         if not made.ok:
             raise SystemExit(f"{folder.name} stays as it was: {made.to_text()}")
         shutil.rmtree(folder)
         kept.rename(folder)
+
+
+def _spec(name: str, params: dict[str, int]) -> str:
+    """With its parameters: a probe's name alone may be that of a set, too."""
+    return f"{name}:{','.join(f'{key}={value}' for key, value in params.items())}" if params else name
 
 
 if __name__ == "__main__":

@@ -207,7 +207,7 @@ def test_no_path_leads_out_of_the_drill(folder: Path) -> None:
 def test_neither_host_nor_users_of_this_machine_are_named(folder: Path) -> None:
     users = {user.pw_name for user in pwd.getpwall() if 1000 <= user.pw_uid < 60000}
     names = "|".join(re.escape(name) for name in {socket.gethostname(), socket.getfqdn(), *users} if name)
-    word = re.compile(rf"(?<![\w-])(?:{names})(?![\w-])")
+    word = re.compile(rf"(?<![\w.-])(?:{names})(?![\w-])")  # a part of jdk.internal.vm.ci is no host
     written = (folder / "recording.json").read_text()
     assert not word.search(written)
     assert not re.search(r"/(root|home|work|opt|srv|mnt)\b", written)
@@ -250,7 +250,7 @@ def test_a_recording_is_made_anew_by_its_own_drill_with_its_probes_if_that_gives
     else:
         with pytest.raises(SystemExit, match="event_loop_blocked stays as it was: quiet, WRONG"):
             recordings_again.again(folder)
-    assert asked.pop("probes") > {"event_loop", "profile", "offcpu", "syscalls", "opens", "faults"}
+    assert asked.pop("probes") > {"event_loop:min_busy_ns=100000000", "profile:hz=49", "syscalls", "opens", "faults"}
     assert asked == {"scenario": "event_loop_blocked", "variant": "asyncio-sleep", "seconds": 10}
     assert [path.name for path in folder.iterdir() if path.name in ("made", "recording.json")] == (
         ["made"] if right else ["recording.json"]

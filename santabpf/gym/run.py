@@ -150,7 +150,7 @@ def drill(
             conductor = _Conductor(cell.start(planned.script, [*planned.args, str(seconds)]), chosen.name, planned)
             made = record(
                 {"node-1": node},
-                [scenario, *judged],
+                list(dict.fromkeys([scenario, *judged])),
                 probes,
                 duration=limits.seconds,
                 out=path,
