@@ -8,7 +8,7 @@ kernel has no such thing. Never: headers, guesses by version. Layout: kernel Doc
     enum cgroup_subsys_id.memory_cgrp_id      value of an enumerator
     args sched_process_exit                   how many arguments a raw tracepoint passes
 
-(`field CATEGORY:EVENT.NAME` is answered by formats.py.)
+(`field CATEGORY:EVENT.NAME` is answered by formats.py, and `names ENUM.PREFIX` by fit.py.)
 """
 
 from __future__ import annotations
@@ -131,16 +131,18 @@ class BTF:
             type_id = self._stripped(found[1])
         return bits // 8
 
-    def _enumerator(self, enum: str, name: str) -> int | None:
+    def enumerators(self, enum: str) -> dict[str, int]:
+        """All values of an enum by their names; empty where there is no such enum."""
         type_id = self._find(enum, (_ENUM,))
         if type_id is None:
-            return None
+            return {}
         at = self._at[type_id]
-        for i in range(_TYPE.unpack_from(self._data, at)[1] & 0xFFFF):
-            label, value = struct.unpack_from("<Ii", self._data, at + 12 + 8 * i)
-            if self._name(label) == name:
-                return value
-        return None
+        pairs = (struct.unpack_from("<Ii", self._data, at + 12 + 8 * i)
+                 for i in range(_TYPE.unpack_from(self._data, at)[1] & 0xFFFF))  # fmt: skip
+        return {self._name(label): value for label, value in pairs}
+
+    def _enumerator(self, enum: str, name: str) -> int | None:
+        return self.enumerators(enum).get(name)
 
     def _tracepoint_args(self, tracepoint: str) -> int | None:
         """A raw tracepoint X has a typedef btf_trace_X: pointer to a function of (void *, its arguments...)."""

@@ -36,8 +36,11 @@ class Fit(NamedTuple):
 
 def fit(spec: dict, types: btf.BTF, formats: Formats, library: points.Library) -> Fit:
     """What of this probe the node can give. Raises Unfit where that is nothing."""
-    offsets = {name: _resolve(expression, types, formats) for name, expression in spec["btf"].items()}
-    missing = [name for name, value in offsets.items() if value is None]
+    lists = {name: _names(expression, types) for name, expression in spec["btf"].items() if _is_names(expression)}
+    offsets = {
+        name: _resolve(expression, types, formats) for name, expression in spec["btf"].items() if name not in lists
+    }
+    missing = [name for name in spec["btf"] if not lists.get(name, offsets.get(name) is not None)]
     needed = [name for name in spec["needs"] if name in missing]
     if needed:
         raise Unfit(_together(_no(spec, needed, types)))
@@ -57,7 +60,8 @@ def fit(spec: dict, types: btf.BTF, formats: Formats, library: points.Library) -
     if spec["attach"] and not present:
         raise Unfit(_together(why))
     texts = [f"{point.where}:{point.name}" for point in present if point.kind == "tracepoint"]
-    return Fit(defines, formats.declarations(texts), present, missing, _together(why) or None)
+    macros = "".join(f"#define {name}(DO) {' '.join(rows)}\n" for name, rows in lists.items())
+    return Fit(defines, macros + formats.declarations(texts), present, missing, _together(why) or None)
 
 
 def has_symbol(path: str, symbol: str) -> bool:
@@ -85,6 +89,18 @@ def _resolve(expression: str, types: btf.BTF, formats: Formats) -> Optional[int]
     return None
 
 
+def _is_names(expression: str) -> bool:
+    """Does it ask for a whole enum: `names ENUM.PREFIX`?"""
+    return expression.startswith("names ")
+
+
+def _names(expression: str, types: btf.BTF) -> list:
+    """C: DO(number, "NAME") for each value of the enum, without the prefix, cut to what a text of 32 bytes holds."""
+    enum, _, prefix = expression.partition(" ")[2].strip().partition(".")
+    known = {value: name for name, value in reversed(types.enumerators(enum).items()) if name.startswith(prefix)}
+    return [f'DO({value & btf.ABSENT}U, "{name[len(prefix):][:31]}")' for value, name in sorted(known.items())]
+
+
 def _no(spec: dict, names: list, types: btf.BTF) -> list:
     """Sentences about what BTF and formats lack; of a name with alternatives, about the newest."""
     members, said = [], []
@@ -94,6 +110,8 @@ def _no(spec: dict, names: list, types: btf.BTF) -> list:
         if word == "enum":
             enum, _, value = rest.partition(".")
             enums.setdefault(enum, []).append(value)
+        elif word == "names":
+            members.append(f"enum {rest.partition('.')[0]}")
         elif word in ("args", "field"):
             said.append(f"this kernel has no {'tracepoint' if word == 'args' else word} {rest}")
         else:

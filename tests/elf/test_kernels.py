@@ -6,6 +6,7 @@ tests/elf/kernels/make_inputs.py made the inputs; decided.py writes down what is
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -30,6 +31,27 @@ def test_each_probe_is_on_partial_or_failed_as_is_written_down(version: str) -> 
     assert sorted(found) == sorted(expected), AGAIN
     for probe in found:
         assert found[probe] == expected[probe], f"{probe}: {AGAIN}"
+
+
+@pytest.mark.parametrize("version", ["6.1", "6.12", "6.18"])
+def test_a_whole_enum_comes_with_its_names_whatever_their_numbers(version: str) -> None:
+    known, found = decided.types(version), decided.Kept(version)
+    spec = {
+        "btf": {"WORDS": "names skb_drop_reason.SKB_DROP_REASON_", "NONE": "names no_such_enum.X_"}, "needs": [],
+        "attach": [],
+    }  # fmt: skip
+    made = fit.fit(spec, known, found, decided.library)
+    assert (made.missing, made.why) == (["NONE"], "this kernel's BTF has no enum no_such_enum")
+    assert "WORDS" not in made.defines
+    words, none = made.declarations.splitlines()
+    assert none == "#define NONE(DO) "
+    pairs = dict(re.findall(r'DO\((\d+)U, "(\w+)"\)', words))
+    every = known.enumerators("skb_drop_reason")
+    assert {int(number) for number in pairs} == {
+        value % (1 << 32) for name, value in every.items() if name.startswith("SKB_DROP_REASON_")
+    }
+    assert pairs[str(every["SKB_DROP_REASON_NO_SOCKET"])] == "NO_SOCKET"
+    assert max(map(len, pairs.values())) <= 31
 
 
 def test_what_is_missing_reads_well_however_much_it_is() -> None:

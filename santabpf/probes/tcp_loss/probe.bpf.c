@@ -71,28 +71,11 @@ RAW_TRACEPOINT_PROBE(tcp_receive_reset)
 	return 0;
 }
 
-/* The numbers differ between kernels, so each comes from the node's BTF. */
+/* Numbers and names differ between kernels, so they come from the node's BTF. */
 static __always_inline void put_reason(char *to, u32 reason)
 {
-#define REASON(name) if (RESET_##name != OFF_ABSENT && reason == RESET_##name) __builtin_memcpy(to, #name, sizeof(#name));
-	REASON(NOT_SPECIFIED)
-	REASON(NO_SOCKET)
-	REASON(TCP_INVALID_ACK_SEQUENCE)
-	REASON(TCP_RFC7323_PAWS)
-	REASON(TCP_TOO_OLD_ACK)
-	REASON(TCP_ACK_UNSENT_DATA)
-	REASON(TCP_FLAGS)
-	REASON(TCP_OLD_ACK)
-	REASON(TCP_ABORT_ON_DATA)
-	REASON(TCP_TIMEWAIT_SOCKET)
-	REASON(INVALID_SYN)
-	REASON(TCP_ABORT_ON_CLOSE)
-	REASON(TCP_ABORT_ON_LINGER)
-	REASON(TCP_ABORT_ON_MEMORY)
-	REASON(TCP_STATE)
-	REASON(TCP_KEEPALIVE_TIMEOUT)
-	REASON(TCP_DISCONNECT_WITH_DATA)
-	REASON(ERROR)
+#define REASON(number, name) if (reason == number) { __builtin_memcpy(to, name, sizeof(name)); return; }
+	RESET_NAMES(REASON)
 #undef REASON
 }
 

@@ -132,7 +132,7 @@ def asked_for() -> tuple[set[str], set[str]]:
     for expressions in [COMMON_BTF, *(probe.btf for probe in all_probes().values())]:
         for choice in filter(None, "|".join(expressions.values()).split("|")):
             word, _, rest = choice.strip().partition(" ")
-            if word == "enum":
+            if word in ("enum", "names"):
                 enums.add(rest.partition(".")[0])
             elif word not in ("args", "field"):
                 structs.add(word.partition(".")[0])
