@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import side_by_side
 from guest.fixtures import could_be_installed, end_guest, guest, guest_host, why_no_guest
@@ -26,6 +27,10 @@ from own_sshd import Sshd
 pytest.register_assert_rewrite("probes.expect")  # so that expectations fail with what they compared
 SWITCHED = ("bpf", "ssh", "browser", *(["guest"] if could_be_installed() else []))
 __all__ = ["guest", "guest_host"]  # fixtures that are made elsewhere
+
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # what it takes says nothing on a busy machine
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:

@@ -6,7 +6,7 @@ import sys
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from santabpf import wire
@@ -41,7 +41,6 @@ def one(payload: bytes = b"abc", **changes: int) -> bytes:
     return head + struct.pack("<I", zlib.crc32(payload, zlib.crc32(head))) + payload
 
 
-@settings(deadline=None)
 @given(FRAMES, st.lists(st.integers(0, 300), max_size=10))
 def test_what_was_packed_is_read_whatever_the_pieces(
     frames: list[tuple[int, int, int, bytes]], cuts: list[int]

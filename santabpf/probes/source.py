@@ -167,13 +167,18 @@ static __always_inline u64 santa_count(u32 slot)
 """
 
 
+#: What began before the gate was shut and ends after the last reading is in no sum.
+_WATCHED = "\tif (!is_armed())\n\t\treturn 0;\n"
+
+
 def _ring_text(table: Table, slot: int, selfcheck: bool, ring_bytes: int) -> str:
     name = table.name
     _struct_bytes(name, table.schema.fields)
     fields = "".join(f"\t{c.c_declaration};\n" for c in table.schema.fields)
     if selfcheck:
         fields = f"\tu64 check_first;\n{fields}\tu64 check_last;\n"
-    truth = f"\tu64 check = santa_count({slot + 2}) << 8 | (bpf_get_smp_processor_id() & 0xff);\n" if selfcheck else ""
+    truth = _WATCHED + f"\tu64 check = santa_count({slot + 2}) << 8 | (bpf_get_smp_processor_id() & 0xff);\n"
+    truth = truth if selfcheck else ""
     marks = "\tr->check_first = check;\n\tr->check_last = check;\n" if selfcheck else ""
     return f"""\
 struct {name}_record {{
@@ -210,7 +215,7 @@ def _map_text(table: Table, slot: int, checked: bool) -> str:
     name = table.name
     _struct_bytes(name, table.values)
     values = "".join(f"\t{c.c_declaration};\n" for c in table.values) + ("\tu64 check;\n" if checked else "")
-    truth = f"\tsanta_count({slot + 2});\n" if checked else ""
+    truth = f"{_WATCHED}\tsanta_count({slot + 2});\n" if checked else ""
     count = "\tif (value)\n\t\tvalue->check++;\n" if checked else ""
     if _is_array(table):
         return f"""\

@@ -66,7 +66,8 @@ def execute(
             papermill.execute_notebook(
                 _literal(notebook), _literal(out), dict(parameters), kernel_name="python3", language="python",
                 progress_bar=progress, kernel_manager_class=_kernel_class(Path(private), env),
-                shutdown_kernel="immediate", start_timeout=_START_S, request_save_on_cell_execute=False,
+                shutdown_kernel="immediate", start_timeout=_START_S, iopub_timeout=_START_S,
+                request_save_on_cell_execute=False,
             )
         except PapermillExecutionError as exc:
             return f"{notebook.name}: cell {exc.exec_count} failed: {exc.ename}: {exc.evalue}"

@@ -18,11 +18,17 @@ from santabpf import wire
 
 pytestmark = pytest.mark.bpf
 PLANTED = 23
+#: Sends so many, each when the one before has been taken, or is blocked.
 KILLER = """
 import os, sys, time
+def is_pending(bit):
+    with open("/proc/%s/status" % sys.argv[1]) as stream:
+        sets = {line[:6]: int(line[7:], 16) for line in stream if line[:6] in ("ShdPnd", "SigBlk")}
+    return sets["ShdPnd"] & ~sets["SigBlk"] & bit
 for _ in range(int(sys.argv[2])):
     os.kill(int(sys.argv[1]), int(sys.argv[3]))
-    time.sleep(0.002)
+    while is_pending(1 << int(sys.argv[3]) - 1):
+        time.sleep(0.001)
 """
 #: Sends itself one that it ignores, hundreds of thousands a second.
 STORM = "import os, signal\nsignal.signal(10, signal.SIG_IGN)\nwhile True: os.kill(os.getpid(), 10)"

@@ -60,13 +60,13 @@ def test_a_name_is_shown_as_people_write_it_and_a_broken_one_as_it_is(mangled: s
 
 
 @given(st.text(alphabet="_ZNSItEKPR0123456789abc$u.", max_size=80))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_mangled_name_breaks_the_reader(name: str) -> None:
     assert isinstance(plain("_Z" + name), str)
 
 
 @given(st.dictionaries(st.integers(0, 4096), st.binary(max_size=200), max_size=6), st.binary(max_size=64))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_bytes_that_are_no_file_are_refused_and_nothing_else(pieces: dict[int, bytes], head: bytes) -> None:
     start = b"\x7fELF\x02\x01\x01" + head.ljust(57, b"\0")
     with contextlib.suppress(BadFile):
