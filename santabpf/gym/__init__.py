@@ -3,6 +3,7 @@
     run.py                 what a drill does, from provoking to judging
     contain.py             a cell: holds whatever runs in it
     guardian.py, cell.py   the two processes behind a cell; stdlib only, and nothing of SantaBPF
+    apart.py               a Python process of its own, for the guardian and for the folder
     folder.py              where it is recorded: a folder that goes with whoever asked for it
     groups.py              where cells find their control groups
     variants.py            what a scenario's folder can provoke

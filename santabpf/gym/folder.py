@@ -18,22 +18,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import CannotProvoke
+from .apart import apart
 
-_KEEPER = "import sys; sys.path.insert(0, sys.argv[1]); from santabpf.gym.folder import keep; keep()"
+_KEEPER = "from santabpf.gym.folder import keep; keep()"
 
 
 @contextmanager
 def passing_folder() -> Iterator[Path]:
     """A new, empty folder where temporary files go. Raises CannotProvoke where there can be none."""
-    # as a guardian: neither the environment nor site-packages get a say, and Ctrl-C is for the asker alone
-    with subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _KEEPER, str(Path(__file__).parents[2])],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        cwd="/",
-    ) as keeper:
+    with apart(_KEEPER, subprocess.PIPE) as keeper:
         assert keeper.stdout is not None
         assert keeper.stderr is not None
         made = os.fsdecode(keeper.stdout.readline().rstrip(b"\n"))

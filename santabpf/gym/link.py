@@ -8,7 +8,6 @@ This module knows no more of the lines than that a ping is one.
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,12 +17,13 @@ from typing import Protocol
 from ..errors import ConnectionLost
 from ..launch import command, zipped
 from ..transport import Transport
+from .apart import apart
 
 PATIENCE_S = 20.0
 PING_S = 1.0
 SILENCE_S = 10.0  # as the elf's
 PING = b'{"do": "ping", "number": 0}\n'
-_GUARDIAN = "import sys; sys.path.insert(0, sys.argv[1]); from santabpf.gym.guardian import main; main()"
+_GUARDIAN = "from santabpf.gym.guardian import main; main()"
 _FILES = ("errors.py", "gym/cell.py", "gym/groups.py", "gym/guardian.py")
 
 
@@ -48,15 +48,7 @@ class Child:
     def __init__(self) -> None:
         self.lost = ""
         self._lock = threading.Lock()
-        # -I -S: neither the environment nor site-packages get a say; its own session: Ctrl-C is for the runner alone.
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _GUARDIAN, str(Path(__file__).parents[2])],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-        )
+        self._process = apart(_GUARDIAN)
         self.pid = self._process.pid
         assert self._process.stdin is not None
         assert self._process.stdout is not None

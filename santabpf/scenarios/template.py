@@ -17,6 +17,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -361,11 +362,15 @@ class Template:
         except NoRow:
             return False
 
+    @cached_property
+    def _compiled(self) -> jinja2.Template:
+        tree = _Bounds().visit(self._parse())
+        return _ENV.from_string(tree.set_environment(_ENV))
+
     def _filled_in(self, values: Mapping[str, Any]) -> str:
         pieces, length = [], 0
         try:
-            tree = _Bounds().visit(self._parse())
-            for piece in _ENV.from_string(tree.set_environment(_ENV)).generate(values):
+            for piece in self._compiled.generate(values):
                 length += len(piece)
                 _bounded(length)
                 pieces.append(piece)
