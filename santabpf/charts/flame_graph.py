@@ -105,10 +105,34 @@ class FlameInfo:
         return said(self) == said(other) if isinstance(other, FlameInfo) else NotImplemented
 
 
+class _Texts(NamedTuple):
+    """A column of texts: each once, and which one each row has."""
+
+    known: list[str]
+    which: _Ints
+
+    @classmethod
+    def of(cls, column: pa.Array | pa.ChunkedArray) -> _Texts:
+        """'' for null."""
+        known: dict[str, int] = {}
+        which: list[_Ints] = []
+        for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
+            encoded = pc.dictionary_encode(chunk)
+            place = [known.setdefault(text or "", len(known)) for text in [*encoded.dictionary.to_pylist(), None]]
+            which.append(np.array(place)[pc.fill_null(encoded.indices, len(place) - 1).to_numpy()])
+        return cls(list(known) or [""], np.concatenate([np.empty(0, np.int64), *which]))
+
+    def then(self, other: _Texts) -> _Texts:
+        """Those of both, one after the other."""
+        known = {text: at for at, text in enumerate(self.known)}
+        place = np.array([known.setdefault(text, len(known)) for text in other.known])
+        return _Texts(list(known), np.concatenate([self.which, place[other.which]]))
+
+
 class _Stacks(NamedTuple):
     unit: Unit
     lengths: _Ints
-    frames: tuple[pa.Array, pa.Array, pa.Array]  # name, module, kind of all frames of all stacks
+    frames: tuple[_Texts, _Texts, _Texts]  # name, module, kind of all frames of all stacks
     values: _Ints
 
 
@@ -140,7 +164,7 @@ def difference(
     one, two = _read(before, unit), _read(after, unit)
     if one.unit != two.unit:
         raise BadUsage(f"stacks in {one.unit} cannot be compared with stacks in {two.unit}")
-    frames = tuple(pa.concat_arrays(pair) for pair in zip(one.frames, two.frames, strict=True))
+    frames = tuple(first.then(second) for first, second in zip(one.frames, two.frames, strict=True))
     both = _Stacks(one.unit, np.concatenate([one.lengths, two.lengths]), cast(Any, frames),
                    np.concatenate([np.zeros_like(one.values), two.values]))
     return _tree(both, both.values, np.concatenate([one.values, np.zeros_like(two.values)]), sample_ns,
@@ -158,12 +182,11 @@ def _read(stacks: Tabular, unit: Unit | None) -> _Stacks:
     lengths, flat = [], []
     for column in ("frames", "modules", "kinds"):
         lists = table.column(column)
-        lists = pa.concat_arrays(lists.chunks) if lists.num_chunks else pa.array([], lists.type)
         lengths.append(np.asarray(pc.fill_null(pc.list_value_length(lists), 0), dtype=np.int64))
-        flat.append(pc.fill_null(pc.list_flatten(lists).cast(pa.string()), ""))
+        flat.append(_Texts.of(pc.list_flatten(lists)))
     if any((other != lengths[0]).any() for other in lengths[1:]):
         raise BadUsage("stacks: each row needs as many kinds and modules as frames")
-    for kind in pc.unique(flat[2]).to_pylist():
+    for kind in (flat[2].known[at] for at in np.unique(flat[2].which).tolist()):
         if kind not in KINDS:
             raise BadUsage(f"stacks: {kind!r} is no kind of frame; {nearest(kind, KINDS)}")
     values = ints(table, "value")
@@ -172,22 +195,23 @@ def _read(stacks: Tabular, unit: Unit | None) -> _Stacks:
     return _Stacks(cast(Unit, said), lengths[0], cast(Any, tuple(flat)), values)
 
 
-def _symbols(frames: tuple[pa.Array, pa.Array, pa.Array]) -> tuple[_Ints, list[tuple[str, str, str]]]:
+def _symbols(frames: tuple[_Texts, _Texts, _Texts]) -> tuple[_Ints, list[tuple[str, str, str]]]:
     """A number for each frame, and what the numbers stand for: (name, module, kind) in alphabetical order."""
-    key = np.zeros(len(frames[0]), dtype=np.int64)
-    texts: list[list[str]] = []
-    for column in frames:
-        encoded = pc.dictionary_encode(column)
-        texts.append(encoded.dictionary.to_pylist() or [""])
-        key = key * len(texts[-1]) + encoded.indices.to_numpy().astype(np.int64)
-    unique, number = np.unique(key, return_inverse=True)
-    names, modules, kinds = texts
+    names, modules, kinds = (column.known for column in frames)
+    name, module, kind = (column.which for column in frames)
+    unique, number = _numbered((name * len(modules) + module) * len(kinds) + kind)
     known = [(names[k // len(kinds) // len(modules)], modules[k // len(kinds) % len(modules)], kinds[k % len(kinds)])
              for k in unique.tolist()]
     order = sorted(range(len(known)), key=known.__getitem__)
     rank = np.empty(len(known), dtype=np.int64)
     rank[order] = np.arange(len(known))
     return rank[number], [known[at] for at in order]
+
+
+def _numbered(keys: _Ints) -> tuple[_Ints, _Ints]:
+    """Each key once, in no order, and which of these each key is; by hash, which is faster than by order."""
+    encoded = pc.dictionary_encode(pa.array(keys))
+    return encoded.dictionary.to_numpy(), encoded.indices.to_numpy()
 
 
 def _tree(
@@ -203,7 +227,7 @@ def _tree(
     bounds = [0, 1]
     while (live := np.flatnonzero(counted & (stacks.lengths > len(bounds) - 2))).size:
         key = node[live] * len(symbols) + number[begin[live] + len(bounds) - 2]
-        unique, inverse = np.unique(key, return_inverse=True)
+        unique, inverse = _numbered(key)
         parents.append(unique // len(symbols))
         symbol.append(unique % len(symbols))
         node[live] = bounds[-1] + inverse

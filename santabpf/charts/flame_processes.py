@@ -64,13 +64,17 @@ def _called(command: str, tgid: int, count: int) -> str:
 def _renamed(table: pa.Table, names: list[str]) -> pa.Table:
     """The table with another name for the outermost frame of each stack; no list becomes Python's."""
     columns = {}
-    for column, outermost in (("frames", pa.array(names)), ("kinds", "thread"), ("modules", "")):
+    for column, outermost in (("frames", names), ("kinds", ["thread"]), ("modules", [""])):
         lists = pa.concat_arrays(table.column(column).chunks)
-        offsets = lists.offsets.to_numpy()
-        flat = lists.flatten()
-        first = np.zeros(len(flat), dtype=bool)
-        first[offsets[:-1][np.diff(offsets) > 0] - offsets[0]] = True
-        there = pc.filter(outermost, pa.array(np.diff(offsets) > 0)) if isinstance(outermost, pa.Array) else outermost
-        columns[column] = pa.ListArray.from_arrays(pa.array(offsets - offsets[0]),
-                                                   pc.replace_with_mask(flat, pa.array(first), there))
+        offsets = lists.offsets.to_numpy() - lists.offsets[0].as_py()
+        encoded = pc.dictionary_encode(lists.flatten())
+        texts = encoded.dictionary.to_pylist()
+        known: dict[str, int] = {}
+        place = np.array([len(texts) + known.setdefault(name, len(known)) for name in outermost])
+        which = np.array(pc.fill_null(encoded.indices, -1))
+        there = np.diff(offsets) > 0
+        which[offsets[:-1][there]] = np.broadcast_to(place, len(there))[there]
+        named = pa.array([*texts, *known], pa.string())
+        values = pa.DictionaryArray.from_arrays(pa.array(which, mask=which < 0), named)
+        columns[column] = pa.ListArray.from_arrays(pa.array(offsets), values)
     return pa.table({**columns, "value": table.column("value")}).replace_schema_metadata(table.schema.metadata)

@@ -43,14 +43,16 @@ _NEAR = 4096
 #: Samples that DuckDB groups at once: a stack of 30 frames takes 2 KB there.
 _AT_ONCE = 200_000
 
+#: Each text once: a stack of 30 frames is 30 small numbers in each column.
+_TEXTS = pa.list_(pa.dictionary(pa.int32(), pa.string()))
 _COLUMNS: list[tuple[str, pa.DataType, str, str]] = [
     ("node", pa.string(), "none", "the node"),
     ("comm", pa.string(), "none", "the thread's name"),
     ("tgid", pa.int64(), "id", "the process"),
     ("start_ns", pa.int64(), "ns", "start of its group leader since boot; with tgid, its identity"),
-    ("frames", pa.list_(pa.string()), "none", "the thread's name, [cut] where callers are unknown; outermost first"),
-    ("kinds", pa.list_(pa.string()), "none", "what each frame is: thread, cut, user, kernel, jit, or unresolved"),
-    ("modules", pa.list_(pa.string()), "none", "the file, or [kernel], of each frame; null where it is not known"),
+    ("frames", _TEXTS, "none", "the thread's name, [cut] where callers are unknown; outermost first"),
+    ("kinds", _TEXTS, "none", "what each frame is: thread, cut, user, kernel, jit, or unresolved"),
+    ("modules", _TEXTS, "none", "the file, or [kernel], of each frame; null where it is not known"),
     ("cut", pa.bool_(), "none", "there were frames further out that are not known"),
     ("samples", pa.int64(), "count", "rows of the table with this stack"),
 ]  # fmt: skip
@@ -151,9 +153,9 @@ class _Folded:
         shown = [known[number] for number in distinct]
         columns = [
             *(rows[name] for name in ("node", "comm", "tgid", "start_ns")),
-            _lists([one.frames for one in shown], stack, rows["comm"].combine_chunks()),
-            _lists([one.kinds for one in shown], stack, pa.array([THREAD_KIND] * len(rows), pa.string())),
-            _lists([one.modules for one in shown], stack, pa.nulls(len(rows), pa.string())),
+            _lists([one.frames for one in shown], stack, rows["comm"].to_pylist()),
+            _lists([one.kinds for one in shown], stack, [THREAD_KIND] * len(rows)),
+            _lists([one.modules for one in shown], stack, [None] * len(rows)),
             pa.array([one.cut for one in shown], pa.bool_()).take(pa.array(stack)),
             rows["samples_sum"], rows["value_sum"],
         ]  # fmt: skip
@@ -169,16 +171,23 @@ def _order(stack: _Stack) -> tuple[Any, ...]:
     return stack.frames, stack.kinds, stack.cut, tuple(module or "" for module in stack.modules)
 
 
-def _lists(distinct: Sequence[Sequence[str | None]], which: np.ndarray[Any, Any], first: pa.Array) -> pa.ListArray:
-    """For each row the list that it has, with another value before it; no row becomes Python's."""
-    lengths = np.array([len(d) for d in distinct], dtype=np.int64)
+def _lists(
+    distinct: Sequence[Sequence[str | None]], which: np.ndarray[Any, Any], first: Sequence[str | None]
+) -> pa.ListArray:
+    """For each row the list that it has, with another value before it; no row's list becomes Python's."""
+    known: dict[str | None, int] = {None: -1}
+    numbers = np.array([known.setdefault(text, len(known) - 1) for d in distinct for text in d], dtype=np.int32)
+    lengths = np.array([len(d) for d in distinct], dtype=np.int32)
     begin = np.cumsum(lengths) - lengths
     of_row = lengths[which] + 1
-    offsets = np.concatenate([[0], np.cumsum(of_row)])
-    at = np.arange(offsets[-1]) - np.repeat(offsets[:-1], of_row) - 1 + np.repeat(begin[which], of_row)
-    at[offsets[:-1]] = int(lengths.sum()) + np.arange(len(which))
-    values = pa.concat_arrays([pa.array([text for d in distinct for text in d], pa.string()), first])
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values.take(pa.array(at)))
+    offsets = np.concatenate([[0], np.cumsum(of_row)]).astype(np.int32)
+    at = np.arange(offsets[-1], dtype=np.int32) + np.repeat(begin[which] - offsets[:-1] - 1, of_row)
+    at[offsets[:-1]] = 0
+    values = numbers[at] if len(numbers) else np.empty(len(at), dtype=np.int32)
+    values[offsets[:-1]] = [known.setdefault(text, len(known) - 1) for text in first]
+    texts = pa.array(list(known)[1:], pa.string())
+    encoded = pa.DictionaryArray.from_arrays(pa.array(values, mask=values < 0), texts)
+    return pa.ListArray.from_arrays(pa.array(offsets), encoded)
 
 
 class _Row(NamedTuple):

@@ -47,6 +47,27 @@ def path(tree: Columns, at: int) -> tuple[tuple[str, str, str], ...]:
     return tuple(reversed(way))
 
 
+def test_texts_that_are_stored_once_give_the_same_tree_whatever_their_dictionaries_hold() -> None:
+    plain = made.table(made.ROWS)
+
+    def once(table: pa.Table, column: str) -> pa.ChunkedArray:
+        lists = table[column].combine_chunks()
+        known = [*sorted(set(lists.flatten().drop_null().to_pylist()), reverse=True), "unused"] * 2  # and each twice
+        which = pa.array([None if text is None else known.index(text) + at % 2 * len(known) // 2
+                          for at, text in enumerate(lists.flatten().to_pylist())], pa.int32())
+        texts = pa.DictionaryArray.from_arrays(which, pa.array(known))
+        return pa.chunked_array([pa.ListArray.from_arrays(lists.offsets, texts)])
+
+    def encoded(table: pa.Table) -> pa.Table:
+        lists = {name: once(table, name) for name in ("frames", "kinds", "modules")}
+        return pa.table({**lists, "value": table["value"]}).replace_schema_metadata(table.schema.metadata)
+
+    parts = pa.concat_tables([encoded(plain.slice(0, 2)), encoded(plain.slice(2))])
+    assert parts["frames"].num_chunks == 2
+    assert info(encoded(plain)) == info(parts) == info(plain)
+    assert difference(encoded(plain), parts) == difference(plain, plain)
+
+
 def test_the_tree_of_a_few_stacks_is_the_one_counted_by_hand() -> None:
     made_of_it = info(made.table(made.ROWS))
     tree = made_of_it.columns
