@@ -241,7 +241,6 @@ static __always_inline void report_request(u64 rq, struct block_io_begun *b, u64
 	block_io_submit(r);
 }
 
-#if HAS_BLOCK_IO_DONE
 /* The request that this CPU is just completing, if any: whom it wakes now, slept for it. */
 struct block_io_ending {
 	u64 rq; /* 0 for none */
@@ -249,7 +248,8 @@ struct block_io_ending {
 	u64 device_ns, bytes, sector;
 	s64 queue_ns;
 	s32 status;
-	u32 throttled;
+	u32 op;
+	u64 throttled;
 };
 BPF_PERCPU_ARRAY(block_io_endings, struct block_io_ending, 1);
 
@@ -287,7 +287,16 @@ static __always_inline void wakes_from_now(u64 rq, struct block_io_begun *b, u64
 	e->bytes = b->bytes;
 	e->sector = b->sector;
 	e->status = status;
+	e->op = request_op(rq);
 	e->throttled = b->throttled;
+}
+
+static __always_inline void wakes_no_more(void)
+{
+	u32 slot = 0;
+	struct block_io_ending *e = block_io_endings.lookup(&slot);
+	if (e)
+		e->rq = 0;
 }
 
 #if HAS_BLOCK_RQ_ERROR
@@ -302,20 +311,22 @@ RAW_TRACEPOINT_PROBE(block_rq_error)
 }
 #endif
 
+#if HAS_BLOCK_IO_DONE
 RAW_TRACEPOINT_PROBE(block_io_done)
 {
-	u32 slot = 0;
-	struct block_io_ending *e = block_io_endings.lookup(&slot);
-	if (e)
-		e->rq = 0;
+	wakes_no_more();
 	return 0;
 }
+#endif
 
 /* Args are (preempted, prev, next) and, newer, the state that prev left in. */
 RAW_TRACEPOINT_PROBE(sched_switch)
 {
 	u64 prev = ctx->args[1];
 	u32 state = left_in(ctx);
+#if !HAS_BLOCK_IO_DONE
+	wakes_no_more(); /* whoever completed it has gone on to something else */
+#endif
 	if ((ctx->args[0] & 1) || (state & (TASK_UNINTERRUPTIBLE | TASK_NOLOAD)) != TASK_UNINTERRUPTIBLE)
 		return 0;
 	struct block_io_sleep sleep = {.since = bpf_ktime_get_ns(), .times = times_left(prev)};
@@ -342,7 +353,7 @@ static __always_inline void report_wait(u64 task, struct block_io_ending *e, u64
 	r->throttled = e->throttled;
 	task_comm(r->comm, task);
 	request_disk(r->disk, e->rq);
-	op_name(r->op, request_op(e->rq));
+	op_name(r->op, e->op);
 	block_io_waits_submit(r);
 }
 
@@ -363,7 +374,6 @@ RAW_TRACEPOINT_PROBE(sched_waking)
 		report_wait(task, e, waited_ns);
 	return 0;
 }
-#endif
 
 RAW_TRACEPOINT_PROBE(block_rq_complete)
 {
@@ -382,9 +392,7 @@ RAW_TRACEPOINT_PROBE(block_rq_complete)
 		return 0;
 	}
 	u64 device_ns = bpf_ktime_get_ns() - b->issued;
-#if HAS_BLOCK_IO_DONE
 	wakes_from_now(rq, b, device_ns, status);
-#endif
 	if (b->in_scope) {
 		s64 queue_ns = queued_for(b);
 		u64 known_ns = queue_ns > 0 ? queue_ns : 0;
