@@ -40,6 +40,7 @@ def test_replay_tells_by_its_exit_code_and_its_words(recording: Path, code: int,
     assert done.stdout.casefold().startswith(state)
     told = json.loads(santabpf("replay", recording, "--json").stdout)
     assert {v["scenario"]: v["state"] for v in told["verdicts"]}["short_lived_jobs"] == state
+    assert told["also_seen"] == []
 
 
 def test_a_bundled_recording_is_found_by_its_name(tmp_path: Path) -> None:

@@ -130,6 +130,8 @@ def print_recording(recording: Recording) -> None:
 def print_result(result: Result, as_json: bool) -> None:
     if as_json:
         why = [explanation.as_dict() for explanation in result.explanations]
-        show({"verdicts": verdict_json(result.verdicts), "explanations": why, "notes": list(result.notes)})
+        also = [{"scenario": v.scenario, "node": v.node} for v in result.also_seen]
+        show({"verdicts": verdict_json(result.verdicts), "explanations": why, "also_seen": also,
+              "notes": list(result.notes)})
     else:
         click.echo(str(result))

@@ -66,15 +66,23 @@ class Result:
 
         What brought it about; else, where it brought nothing about either, that it was seen besides.
         """
-        if verdict.state != "fired":
+        here = {v.scenario: v.title for v in self._fired(verdict.node)}
+        if verdict.state == "fired" and (why := self.explained(verdict)):
+            return tuple(f"Brought about by: {here[e.cause]}. {e.text}" for e in why)
+        if verdict not in self.also_seen:
             return ()
-        here = {v.scenario: v for v in self.ranked if (v.state, v.node) == ("fired", verdict.node)}
-        if why := self.explained(verdict):
-            return tuple(f"Brought about by: {here[e.cause].title}. {e.text}" for e in why)
         first = next(iter(here.values()))
-        if verdict.scenario == first.scenario or self._explains(verdict):
-            return ()
-        return (f"Also seen beside: {first.title}. Nothing recorded says that one brought the other about.",)
+        return (f"Also seen beside: {first}. Nothing recorded says that one brought the other about.",)
+
+    @cached_property
+    def also_seen(self) -> tuple[Verdict, ...]:
+        """What fired beside the one to begin with on its node, brought nothing about and was brought about by nothing
+        that was judged."""
+        return tuple(v for v in self.ranked if v.state == "fired" and v != self._fired(v.node)[0]
+                     and not self.explained(v) and not self._explains(v))
+
+    def _fired(self, node: str) -> list[Verdict]:
+        return [v for v in self.ranked if (v.state, v.node) == ("fired", node)]
 
     @cached_property
     def alarms(self) -> pd.DataFrame:

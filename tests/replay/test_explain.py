@@ -122,6 +122,7 @@ def test_of_several_without_a_cause_all_but_the_first_of_a_node_were_also_seen(f
     elsewhere = verdict(fired, "c", node="node-2")
     result = Result((elsewhere, b, a), (), ())
     assert [bool(result.beside(v)) for v in (a, b, elsewhere)] == [False, True, False]
+    assert result.also_seen == (b,)
     quiet = Result((replace(b, state="quiet"), a), (), ())
     assert [quiet.beside(v) for v in quiet.verdicts] == [(), ()]
 
