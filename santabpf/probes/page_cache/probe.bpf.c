@@ -8,6 +8,45 @@
 	OFF_INODE_MODE != OFF_ABSENT && OFF_TASK_FILES != OFF_ABSENT && OFF_FILES_FDT != OFF_ABSENT && \
 	OFF_FDT_FD != OFF_ABSENT)
 
+#define COUNTS_MISSES (OFF_FOLIO_INDEX != OFF_ABSENT && OFF_TASK_READS != OFF_ABSENT && OFF_TASK_WRITES != OFF_ABSENT)
+
+/*
+ * Of a page that a read asked for, and that the same call had to add, nobody had thought before: it was missed. How many
+ * calls the thread has done tells whether it is the same. And a read that is done in several goes asks each time for all
+ * that is left: that has been counted already.
+ */
+struct page_cache_thread {
+	u64 inode, first, end, pages, calls; /* what it added last */
+	u64 read_inode, read_first, read_last, read_calls; /* what it looked up last, of more than a page */
+};
+BPF_TABLE("lru_hash", u32, struct page_cache_thread, page_cache_threads, 8192);
+
+static __always_inline struct page_cache_thread *this_thread(void)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	return page_cache_threads.lookup(&tid);
+}
+
+static __always_inline struct page_cache_thread *this_thread_or_new(void)
+{
+	struct page_cache_thread *known = this_thread(), fresh = {};
+	if (known)
+		return known;
+	u32 tid = bpf_get_current_pid_tgid();
+	page_cache_threads.update(&tid, &fresh);
+	return page_cache_threads.lookup(&tid);
+}
+
+static __always_inline u64 calls_so_far(void)
+{
+#if COUNTS_MISSES
+	u64 task = bpf_get_current_task();
+	return read_u64(task + OFF_TASK_READS) + read_u64(task + OFF_TASK_WRITES);
+#else
+	return 0;
+#endif
+}
+
 static __always_inline struct page_cache_value *cache_of(u64 inode)
 {
 	u64 task = bpf_get_current_task();
@@ -29,7 +68,42 @@ static __always_inline struct page_cache_value *cache_of(u64 inode)
 	if (value)
 		value->looked_up_pages = ~0ULL; /* unknown */
 #endif
+#if !COUNTS_MISSES || (!HAS_MM_FILEMAP_GET_PAGES && !COUNTS_READS)
+	if (value)
+		value->missed_pages = ~0ULL;
+#endif
 	return value;
+}
+
+/* This thread adds pages from this one on. */
+static __always_inline void adds(u64 inode, u64 first, u64 pages)
+{
+	struct page_cache_thread *t = this_thread_or_new();
+	u64 calls = calls_so_far();
+	if (!t)
+		return;
+	if (t->inode != inode || t->calls != calls || t->end > first) {
+		t->inode = inode;
+		t->calls = calls;
+		t->first = first;
+		t->pages = 0;
+	}
+	t->end = first + pages;
+	t->pages += pages;
+}
+
+/* How many of the pages from first to last that call of this thread has added; each is told once. */
+static __always_inline u64 missed(struct page_cache_thread *t, u64 inode, u64 first, u64 last, u64 calls)
+{
+	if (!t || t->inode != inode || t->calls != calls)
+		return 0;
+	u64 from = t->first > first ? t->first : first, to = t->end <= last ? t->end : last + 1;
+	if (to <= from)
+		return 0;
+	u64 pages = to - from < t->pages ? to - from : t->pages;
+	t->first = to; /* what lies behind is read ahead */
+	t->pages -= pages;
+	return pages;
 }
 
 static __always_inline u64 folio_inode(u64 folio)
@@ -50,9 +124,14 @@ RAW_TRACEPOINT_PROBE(mm_filemap_add_to_page_cache)
 {
 	if (!is_armed())
 		return 0;
-	struct page_cache_value *value = cache_of(folio_inode(ctx->args[0]));
-	if (value)
-		value->added_pages += folio_pages(ctx->args[0]);
+	u64 folio = ctx->args[0], inode = folio_inode(folio), pages = folio_pages(folio);
+	struct page_cache_value *value = cache_of(inode);
+	if (!value)
+		return 0;
+	value->added_pages += pages;
+#if COUNTS_MISSES
+	adds(inode, read_u64(folio + OFF_FOLIO_INDEX), pages);
+#endif
 	return 0;
 }
 
@@ -72,46 +151,37 @@ RAW_TRACEPOINT_PROBE(mm_filemap_delete_from_page_cache)
 }
 
 #if HAS_MM_FILEMAP_GET_PAGES
-/* A read that is done in several goes asks each time for all that is left: that has been counted already. */
-struct page_cache_read { u64 mapping, first, last, reads; };
-BPF_TABLE("lru_hash", u32, struct page_cache_read, page_cache_reads, 8192);
-
-static __always_inline u64 reads_so_far(void)
-{
-#if OFF_TASK_READS != OFF_ABSENT
-	return read_u64(bpf_get_current_task() + OFF_TASK_READS);
-#else
-	return 0;
-#endif
-}
-
 RAW_TRACEPOINT_PROBE(mm_filemap_get_pages)
 {
 	if (!is_armed())
 		return 0;
-	u64 mapping = ctx->args[0], inode = read_u64(mapping + OFF_MAPPING_HOST);
-	struct page_cache_read now = {.mapping = mapping, .first = ctx->args[1], .last = ctx->args[2]};
-	now.reads = reads_so_far();
+	u64 inode = read_u64(ctx->args[0] + OFF_MAPPING_HOST), first = ctx->args[1], last = ctx->args[2];
+	u64 calls = calls_so_far();
 #if OFF_INODE_SIZE != OFF_ABSENT
 	u64 size = read_u64(inode + OFF_INODE_SIZE);
-	if (size && now.last > (size - 1) >> 12)
-		now.last = (size - 1) >> 12; /* a buffer may be larger than the file */
+	if (size && last > (size - 1) >> 12)
+		last = (size - 1) >> 12; /* a buffer may be larger than the file */
 #endif
-	if (now.last < now.first)
+	if (last < first)
 		return 0;
-	u32 tid = bpf_get_current_pid_tgid();
-	struct page_cache_read *before = page_cache_reads.lookup(&tid);
-	if (before && before->mapping == mapping && before->last == now.last && before->reads == now.reads &&
-	    before->first < now.first) {
-		before->first = now.first;
-		return 0;
-	}
 	struct page_cache_value *value = cache_of(inode);
 	if (!value)
 		return 0;
-	value->looked_up_pages += now.last - now.first + 1;
-	if (now.last > now.first)
-		page_cache_reads.update(&tid, &now);
+	struct page_cache_thread *t = this_thread();
+#if COUNTS_MISSES
+	value->missed_pages += missed(t, inode, first, last, calls);
+#endif
+	int goes_on = t && t->read_inode == inode && t->read_last == last && t->read_calls == calls && t->read_first < first;
+	if (!goes_on)
+		value->looked_up_pages += last - first + 1;
+	if (last > first && !t)
+		t = this_thread_or_new();
+	if (t && (last > first || goes_on)) {
+		t->read_inode = inode;
+		t->read_first = first;
+		t->read_last = last;
+		t->read_calls = calls;
+	}
 	return 0;
 }
 #elif COUNTS_READS
@@ -119,7 +189,7 @@ RAW_TRACEPOINT_PROBE(mm_filemap_get_pages)
 #define S_IFMT 0170000
 #define S_IFREG 0100000
 #define O_DIRECT 040000
-struct page_cache_call { u64 inode, position; };
+struct page_cache_call { u64 inode, position, calls; };
 BPF_TABLE("lru_hash", u32, struct page_cache_call, page_cache_calls, 8192);
 
 static __always_inline int read_begins(u32 fd, u64 position, int is_at_position)
@@ -132,7 +202,7 @@ static __always_inline int read_begins(u32 fd, u64 position, int is_at_position)
 	if ((read_u32(inode + OFF_INODE_MODE) & S_IFMT) != S_IFREG || read_u32(file + OFF_FILE_FLAGS) & O_DIRECT)
 		return 0;
 	u32 tid = bpf_get_current_pid_tgid();
-	struct page_cache_call call = {.inode = inode};
+	struct page_cache_call call = {.inode = inode, .calls = calls_so_far()};
 	call.position = is_at_position ? position : read_u64(file + OFF_FILE_POS);
 	page_cache_calls.update(&tid, &call);
 	return 0;
@@ -144,11 +214,16 @@ static __always_inline int read_ends(s64 bytes)
 	struct page_cache_call *call = page_cache_calls.lookup(&tid);
 	if (!call)
 		return 0;
-	u64 inode = call->inode, first = call->position;
+	u64 inode = call->inode, calls = call->calls;
+	u64 first = call->position >> 12, last = (call->position + bytes - 1) >> 12;
 	page_cache_calls.delete(&tid);
 	struct page_cache_value *value = bytes > 0 ? cache_of(inode) : 0;
-	if (value)
-		value->looked_up_pages += ((first + bytes - 1) >> 12) - (first >> 12) + 1;
+	if (!value)
+		return 0;
+	value->looked_up_pages += last - first + 1;
+#if COUNTS_MISSES
+	value->missed_pages += missed(this_thread(), inode, first, last, calls);
+#endif
 	return 0;
 }
 

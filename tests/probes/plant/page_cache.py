@@ -31,6 +31,7 @@ try:
         reader = os.fork()
         if reader == 0:
             fd = os.open(inner + "/private", os.O_RDONLY)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)  # nothing is read ahead: each page is missed once
             for _ in range(TIMES):
                 for page in range(PAGES):
                     os.pread(fd, 4096, page * 4096)
