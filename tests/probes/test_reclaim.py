@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from real_elf import Elf, plan_of
+from real_elf import Elf, decoded, plan_of
 
 from santabpf import wire
 
@@ -84,18 +84,16 @@ def test_what_a_limited_reader_freed_is_what_left_the_page_cache(cgroup: Path, u
         elf.finish()
         loss = elf.json_of(wire.TICK)[-1]["loss"]
         reclaims = last_rows(elf, "reclaim", 48, 3)
-        caches = last_rows(elf, "page_cache", 24, 4)
+        caches = [row for row in decoded(elf, "page_cache") if row["tgid"] == child.pid]
     assert not any(loss["reclaim"].values())
     mine = [(k, v) for k, v in reclaims if struct.unpack_from("<i", k, 16)[0] == child.pid]
     ((key, (times, spent_ns, freed)),) = [(k, v) for k, v in mine if k[20:32].rstrip(b"\0") == b"memcg"]
     assert key[32:].rstrip(b"\0") == b"python3"
     assert times > 23
     assert 0 < spent_ns < 60e9
-    of_child = [v for k, v in caches if struct.unpack_from("<i", k, 8)[0] == child.pid]
-    evicted = sum(v[2] for v in of_child)
+    added, evicted, removed = (sum(row[f"{what}_pages"] for row in caches) for what in ("added", "evicted", "removed"))
     assert freed == evicted
     assert freed >= (2 * FILE_BYTES - 2 * LIMIT_BYTES) // 4096
-    added, removed = sum(v[1] for v in of_child), sum(v[3] for v in of_child)
     assert evicted + removed <= added + 64  # of its own, but for a few that came with its program
 
 
