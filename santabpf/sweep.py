@@ -291,12 +291,12 @@ def _try(alarm: Alarm, today: Alarm, looked: Iterable[tuple[_Heard, list[_Looked
     delays = []
     for one, series in looked:
         raised = _raised(alarm, series)
-        if one.is_fault and raised is None:
-            missed += 1
-        elif one.is_fault and raised is not None:
-            delays.append(max(0, raised - one.onset_ns))
-        elif raised is not None:
+        if raised is not None and (not one.is_fault or raised < one.onset_ns):
             false_alarms += 1
+        elif raised is not None:
+            delays.append(raised - one.onset_ns)
+        elif one.is_fault:
+            missed += 1
     return Setting(
         _first(alarm).value, alarm.over_s, alarm.for_s, alarm == today, missed, false_alarms,
         int(statistics.median(delays)) if delays else None, max(delays, default=None),

@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 State = Literal["fired", "quiet", "cannot_tell"]
 _SIGNS = {"fired": "F", "quiet": "·", "cannot_tell": "?"}
 DELAY_GOAL_NS = 3 * SECOND
-
+_EARLY = ", before it was provoked"
 
 _HEAD = """\
 # How often the verdicts are right
@@ -47,10 +47,11 @@ _EACH = """\
 ## Each scenario
 
 Recall: of the drills that provoke it, how many it fired on. False: drills, look-alikes and healthy loads on which it
-fired and should not have. Precision: of all its alarms that were right or wrong, how many were right; those on drills
-that name it under `also` are neither. Delay: from the onset of the fault to the first alarm of its scenario; one that
-counts what comes one by one, such as the seventh wrong password of ssh_brute_force, is as quick as that comes. Cost:
-what the elf and all its BPF programs took of one core while the drills that provoke it were recorded; the median.
+fired and should not have, or fired before it was provoked. Precision: of all its alarms that were right or wrong, how
+many were right; those on drills that name it under `also` are neither. Delay: from the onset of the fault, anywhere in
+a second, to the end of the second that raised the first alarm of its scenario; one that counts what comes one by one,
+such as the seventh wrong password of ssh_brute_force, is as quick as that comes. Cost: what the elf and all its BPF
+programs took of one core while the drills that provoke it were recorded; the median.
 
 | scenario | drills | found | recall | false | precision | cannot tell | delay, median | longest | cost |
 |---|---|---|---|---|---|---|---|---|---|
@@ -77,11 +78,16 @@ class Run(NamedTuple):
     why: str = ""
     machine: str = ""  # that it was run on
     date: str = ""
-    rules: str = ""  # of the scenarios that judged it: see rules()
+    rules: str = ""  # of the scenarios that judged it, and how each was provoked: see rules()
+    is_early: bool = False  # its own scenario fired before there was anything to find
+
+    def is_found(self) -> bool:
+        """Did its own scenario fire because of it?"""
+        return self.states.get(self.scenario) == "fired" and not self.is_early
 
     def is_false(self, scenario: str) -> bool:
-        """Did a scenario fire that has no business here?"""
-        expected = scenario == self.scenario and self.expected == "fired"
+        """Did a scenario fire that has no business here, or before it had any?"""
+        expected = scenario == self.scenario and self.expected == "fired" and not self.is_early
         return self.states.get(scenario) == "fired" and not expected and scenario not in self.also
 
 
@@ -100,7 +106,7 @@ class Accuracy:
 
     def found(self, scenario: str) -> int:
         """In how many of these it did."""
-        return sum(r.states.get(scenario) == "fired" for r in self.faults(scenario))
+        return sum(r.is_found() for r in self.faults(scenario))
 
     def false(self, scenario: str) -> list[Run]:
         """Runs in which it fired for nothing."""
@@ -110,11 +116,17 @@ class Accuracy:
         """Runs in which it fired as it must, but later than is the goal."""
         return [r for r in self.faults(scenario) if r.delay_ns is not None and r.delay_ns > DELAY_GOAL_NS]
 
+    def unclear(self, scenario: str) -> list[Run]:
+        """Its own look-alikes and healthy loads of which it could not tell."""
+        return [r for r in self.runs
+                if (r.scenario, r.expected, r.states.get(scenario)) == (scenario, "quiet", "cannot_tell")]
+
     @property
     def ok(self) -> bool:
-        """Every fault found, nothing else fired, every drill gave a verdict."""
+        """Every fault found, nothing else fired, every drill gave a verdict that tells."""
         return all(r.states for r in self.runs) and all(
-            self.found(name) == len(self.faults(name)) and not self.false(name) for name in self.scenarios
+            self.found(name) == len(self.faults(name)) and not self.false(name) and not self.unclear(name)
+            for name in self.scenarios
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -143,7 +155,7 @@ class Accuracy:
             "",
             *(f"- {n} on {date}: {machine}" for (date, machine), n in sorted(self._days().items())),
             f"- drills: {len(self.runs)}, of which {sum(not r.states for r in self.runs)} gave no verdict",
-            *[f"- judged by rules of which some have changed since: {n}" for n in [older] if n],
+            *[f"- by rules or drills of which some have changed since: {n}" for n in [older] if n],
             *[f"- recorded before, and judged again by the scenarios as they are now: {n}" for n in [self.again] if n],
             "",
             *_EACH,
@@ -178,9 +190,10 @@ class Accuracy:
     def _wrong(self) -> list[str]:
         lines = [f"- {r.scenario}, {r.variant}: no verdict: {r.why}" for r in self.runs if not r.states]
         for name in self.scenarios:
-            lines += [f"- {name} fired on {r.scenario}, {r.variant}" for r in self.false(name)]
+            lines += [f"- {name} fired on {r.scenario}, {r.variant}{_EARLY * r.is_early}" for r in self.false(name)]
             missed = [r for r in self.faults(name) if r.states and r.states.get(name) != "fired"]
             lines += [f"- {name} did not fire on its own {r.variant}: {r.states.get(name)}" for r in missed]
+            lines += [f"- {name} could not tell of its own {r.variant}" for r in self.unclear(name)]
         return ["## What was wrong", "", *(lines or ["Nothing."]), ""]
 
     def _matrix(self) -> Iterable[str]:
@@ -262,8 +275,9 @@ def _run(
         (facts,) = result.recording.info["nodes"].values()
         machine = f"{machine}, {facts['cpus']} CPUs, Linux {facts['kernel']}"
     return empty._replace(
-        states=result.states, delay_ns=result.delay_ns, core_percent=result.core_percent, machine=machine
-    )
+        states=result.states, delay_ns=result.delay_ns, core_percent=result.core_percent, machine=machine,
+        is_early=result.is_early,
+    )  # fmt: skip
 
 
 def _runs_in(path: Path | None) -> list[Run]:
@@ -278,15 +292,23 @@ def _runs_in(path: Path | None) -> list[Run]:
 
 @cache
 def rules() -> str:
-    """A digest of all that decides whether a scenario fires: what it records, its parameters, signals and alarms."""
+    """A digest of all that decides whether a scenario fires: what provokes it, what it records, its parameters, signals
+    and alarms."""
     told = [
         (
             s.name, s.needs, s.also, s.params, {name: view.sql for name, view in s.views.items()},
             [replace(signal, query=replace(signal.query, line=0)) for signal in s.signals], s.alarms,
+            [(path.name, path.read_bytes()) for path in _drills(s.folder)],
         )
         for s in all_scenarios().values()
     ]  # fmt: skip
     return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
+
+
+def _drills(folder: Path) -> list[Path]:
+    """The scripts that provoke it, and those of its look-alikes, with what they bring along."""
+    found = [folder / "reproduce.sh", *folder.glob("quiet/**/*")]
+    return [path for path in sorted(found) if path.is_file() and path.suffix != ".pyc"]
 
 
 def _outcome(run: Run, judged: Iterable[str]) -> str:
@@ -294,6 +316,7 @@ def _outcome(run: Run, judged: Iterable[str]) -> str:
         return f"NO VERDICT: {run.why}"
     state = run.states.get(run.scenario)
     words = f"{state}" if state == run.expected else f"WRONG: {state}, not {run.expected}"
+    words = f"WRONG: {state}{_EARLY}" if run.is_early else words
     words += f" after {format_duration(run.delay_ns)}" if run.delay_ns is not None else ""
     false = [name for name in judged if run.is_false(name) and name != run.scenario]
     return words + (f"; WRONG: {', '.join(false)} fired too" if false else "")

@@ -6,10 +6,11 @@ having said what it will do there and been allowed to.
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,12 +47,13 @@ class DrillResult:
     report: Path | None
     states: dict[str, State] = field(default_factory=dict)  # of all scenarios that judged it
     delay_ns: int | None = None  # from the moment at which it was provoked to the alarm; None where there was none
+    is_early: bool = False  # its alarm came before it was provoked, and for nothing
     core_percent: float | None = None  # what recording it took of one core: the elf and its programs
 
     @property
     def ok(self) -> bool:
         """The verdict is the one that must come out."""
-        return self.verdict.state == self.expected
+        return self.verdict.state == self.expected and not self.is_early
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
@@ -64,11 +66,13 @@ class DrillResult:
             "recording": None if self.recording is None else str(self.recording.path),
             "report": None if self.report is None else str(self.report),
             "delay_ns": self.delay_ns,
+            "is_early": self.is_early,
         }
 
     def to_text(self) -> str:
         """The verdict, and whether it is right."""
-        outcome = "as it must be" if self.ok else f"WRONG: it must be {self.expected}"
+        early = "WRONG: its alarm came before it was provoked"
+        outcome = "as it must be" if self.ok else early if self.is_early else f"WRONG: it must be {self.expected}"
         lines = [f"drill {self.scenario}, {self.variant}: {self.verdict.state}, {outcome}", "", self.verdict.to_text()]
         lines += [f"recording: {self.recording.path}"] if self.recording is not None else []
         lines += [f"report: {self.report}"] if self.report is not None else []
@@ -148,18 +152,19 @@ def drill(
             contain(chosen.name, limits, transport) as cell,
         ):
             conductor = _Conductor(cell.start(planned.script, [*planned.args, str(seconds)]), chosen.name, planned)
-            made = record(
-                {"node-1": node},
-                list(dict.fromkeys([scenario, *judged])),
-                probes,
-                duration=limits.seconds,
-                out=path,
-                scope={"cgroup": cell.cgroup},
-                progress=progress,
-                stop=conductor.stop,
-                on_second=conductor.look,
-                **ssh,
-            )
+            with closing(conductor):
+                made = record(
+                    {"node-1": node},
+                    list(dict.fromkeys([scenario, *judged])),
+                    probes,
+                    duration=limits.seconds,
+                    out=path,
+                    scope={"cgroup": cell.cgroup},
+                    progress=progress,
+                    stop=conductor.stop,
+                    on_second=conductor.look,
+                    **ssh,
+                )
             conductor.check(made, planned, chosen.name)
         if keep is not None:
             made = share(made, keep)
@@ -177,20 +182,25 @@ def judge(recording: Recording, judged: Sequence[str] = (), report: str | Path |
         raise BadUsage(f"{recording.path} is no recording of a drill")
     verdicts, written = _judge(recording, dict.fromkeys([told["scenario"], *judged]), report)
     own = next(v for v in verdicts if v.scenario == told["scenario"])
+    delay = _delay(recording, own, told)
+    is_early = delay is not None and delay < 0
     return DrillResult(
         told["scenario"], told["variant"], own, told["expected"], recording, written,
-        {v.scenario: v.state for v in verdicts}, _delay(recording, own, told), _core_percent(recording),
+        {v.scenario: v.state for v in verdicts}, None if is_early else delay, is_early, _core_percent(recording),
     )  # fmt: skip
 
 
 def _delay(recording: Recording, verdict: Verdict, told: dict[str, Any]) -> int | None:
-    """From what was provoked to the first alarm of its scenario; what decides may be a worse one that came later."""
+    """From what was provoked to the first alarm of its scenario; what decides may be a worse one that came later.
+
+    Below 0 where one came before; None where there was none, or it is not known when it was provoked.
+    """
     if verdict.state != "fired" or told["onset_ns"] is None:
         return None
     from ..replay import replay
 
     raised = [int(row.from_ns) for row in replay(recording, [told["scenario"]]).alarms.itertuples()]
-    return max(0, min(raised) - int(told["onset_ns"]))
+    return min(raised) - int(told["onset_ns"])
 
 
 _COST = """
@@ -251,7 +261,10 @@ def reproduce(
 
 
 class _Conductor:
-    """Gives the script its word after some watched, quiet seconds, and stops the recorder some after its end."""
+    """Gives the script its word after some watched, quiet seconds, and stops the recorder some after its end.
+
+    The word comes anywhere in a second, as troubles do: how soon an alarm is there depends on it.
+    """
 
     def __init__(self, script: Script, scenario: str, variant: Variant) -> None:
         self.stop = threading.Event()
@@ -262,6 +275,9 @@ class _Conductor:
         }  # fmt: skip
         self._began_ns = 0
         self._over_ns = 0
+        self._word = threading.Timer(random.random(), self._give_word)
+        self._word.daemon = True
+        self._is_told = False
 
     def look(self, writer: Writer, closed_ns: int) -> None:
         """All seconds before closed_ns are recorded."""
@@ -270,10 +286,19 @@ class _Conductor:
             self._over_ns = closed_ns
         if self._over_ns and closed_ns >= self._over_ns + AFTER_S * SECOND:
             self.stop.set()
-        elif closed_ns >= self._began_ns + (QUIET_S - 1) * SECOND and self._drill["onset_ns"] is None:
-            self._script.go()
-            self._drill["onset_ns"] = time.time_ns()
+        elif closed_ns >= self._began_ns + (QUIET_S - 1) * SECOND and self._word.ident is None:
+            self._word.start()
+        if self._drill["onset_ns"] is not None and not self._is_told:
+            self._is_told = True
             writer.update(drill=self._drill)
+
+    def _give_word(self) -> None:
+        self._script.go()
+        self._drill["onset_ns"] = time.time_ns()
+
+    def close(self) -> None:
+        """No word is given any more."""
+        self._word.cancel()
 
     def check(self, made: Recording, variant: Variant, scenario: str) -> None:
         """Raises CannotProvoke where the script did not do what it is for, KeyboardInterrupt where it was stopped."""

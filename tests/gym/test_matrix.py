@@ -6,8 +6,10 @@ import _thread
 import json
 import re
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -17,11 +19,12 @@ from santabpf.cli import cli
 from santabpf.errors import BadUsage, CannotProvoke
 from santabpf.gym import gym, matrix
 from santabpf.gym.matrix import Accuracy, Run, State, rules
-from santabpf.gym.run import _Conductor, judge
+from santabpf.gym.run import QUIET_S, _Conductor, judge
 from santabpf.gym.variants import Variant, variants
 from santabpf.recording import Writer
 from santabpf.scenarios import Scenario, all_scenarios, get_scenario
 from santabpf.shipped import shipped
+from santabpf.units import SECOND
 
 NAMES = ("loop", "busy")
 _STATES: tuple[State, ...] = ("fired", "quiet", "cannot_tell")
@@ -52,6 +55,10 @@ def test_a_fault_that_is_found_and_a_calm_look_alike_are_right() -> None:
          "- busy fired on loop, calm"),
         (GOOD._replace(states={}, delay_ns=None, why="it broke"), "| loop | 2 | 1 | 50 % |", "F ",
          "- loop, storm: no verdict: it broke"),
+        (GOOD._replace(delay_ns=None, is_early=True), "| loop | 2 | 1 | 50 % | 1 | 50 % |", "F**F**",
+         "- loop fired on loop, storm, before it was provoked"),
+        (CALM._replace(states={"loop": "cannot_tell", "busy": "quiet"}), "| loop | 1 | 1 | 100 % | 0 | 100 % | 1 |",
+         "| loop, calm (quiet) | ? |", "- loop could not tell of its own calm"),
         (GOOD._replace(delay_ns=3_100_000_000), "| loop | 2 | 2 | 100 % |", "FF", "**3.1 s**"),
     ],
 )  # fmt: skip
@@ -199,7 +206,7 @@ def test_runs_of_other_days_count_and_are_not_made_again(tmp_path: Path, monkeyp
     assert {run.rules for run in told.runs[1:]} == {rules()}
     text = told.to_markdown()
     assert "- 1 on 2026-11-02: a VM\n- 7 on " in text
-    assert "- judged by rules of which some have changed since: 1\n" in text
+    assert "- by rules or drills of which some have changed since: 1\n" in text
     assert "- oom_kill, leak: no verdict: not here\n" in text
 
 
@@ -242,6 +249,52 @@ def test_a_drill_is_judged_by_all_or_alone_and_on_the_node_that_was_named(
     told = gym(["cpu_usage"], node="web-1", alone=alone, accept_new=True)
     assert set(asked) == {("web-1", others, True)}
     assert {run.machine for run in told.runs} == {"the node web-1"}
+
+
+def test_an_alarm_before_the_fault_is_none_of_its_and_no_success(tmp_path: Path) -> None:
+    folder = tmp_path / "early"
+    shutil.copytree(shipped("recordings") / "cpu_saturation", folder)
+    manifest = folder / "recording.json"
+    told = json.loads(manifest.read_text(encoding="utf-8"))
+    raised = min(int(row.from_ns) for row in sb.replay(folder, ["cpu_saturation"]).alarms.itertuples())
+    told["drill"]["onset_ns"] = raised + 1
+    manifest.write_text(json.dumps(told), encoding="utf-8")
+    result = judge(sb.open(folder))
+    assert (result.verdict.state, result.expected, result.delay_ns, result.is_early) == ("fired", "fired", None, True)
+    assert not result.ok
+    assert "WRONG: its alarm came before it was provoked" in result.to_text()
+
+
+def test_the_word_comes_at_any_moment_of_a_second_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Told:
+        """Takes the place of a script and of a writer."""
+
+        def __init__(self) -> None:
+            self.over, self.went = threading.Event(), threading.Event()
+            self.drills: list[dict[str, Any]] = []
+            self.go = self.went.set
+
+        def update(self, drill: dict[str, Any]) -> None:
+            self.drills.append(dict(drill))
+
+    waited = []
+    timer = threading.Timer
+    monkeypatch.setattr(threading, "Timer", lambda s, act: waited.append(s) or timer(0, act))
+    variant = variants(get_scenario("oom_kill").folder)["leak"]
+    for _ in range(20):
+        told: Any = Told()
+        conductor = _Conductor(told, "oom_kill", variant)
+        conductor.look(told, 9 * SECOND)
+        assert not told.went.is_set()
+        conductor.look(told, (9 + QUIET_S) * SECOND)
+        assert told.went.wait(60)
+        conductor._word.join()
+        conductor.look(told, (10 + QUIET_S) * SECOND)
+        conductor.look(told, (11 + QUIET_S) * SECOND)
+        (drill,) = told.drills
+        assert drill["onset_ns"] > 0
+    assert all(0 <= s < 1 for s in waited)
+    assert max(waited) - min(waited) > 0.2
 
 
 def test_the_delay_is_that_of_the_first_alarm_though_a_worse_one_decides() -> None:
