@@ -319,11 +319,12 @@ def _raised(alarm: Alarm, looked: Iterable[_Looked]) -> int | None:
 
 
 def library(folders: Iterable[Path]) -> Iterator[Recording]:
-    """All recordings in these folders: each is one, or holds some."""
+    """All recordings: each folder holds some, or is one, or is the name of a bundled one. Raises RecordingError."""
     for folder in folders:
-        for path in [folder] if (folder / "recording.json").is_file() else sorted(folder.iterdir()):
-            if (path / "recording.json").is_file():
-                yield open_recording(path)
+        if not folder.is_dir() or (folder / "recording.json").is_file():
+            yield open_recording(folder)
+        else:
+            yield from map(open_recording, sorted(path.parent for path in folder.glob("*/recording.json")))
 
 
 def page(result: Sweep) -> str:

@@ -159,8 +159,8 @@ def verify(verdict: Path, recording: Path, as_json: bool) -> None:
 @click.argument("scenario")
 @click.option("--alarm", help="Which of its alarms; the first by default.")
 @click.option(
-    "-r", "--recordings", "folders", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A recording of a drill, or a folder of them; the bundled ones by default.",
+    "-r", "--recordings", "folders", multiple=True, type=click.Path(path_type=Path),
+    help="A recording of a drill, the name of a bundled one, or a folder of them; all bundled ones by default.",
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Draw it, as one HTML file.")
 @json_flag
