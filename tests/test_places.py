@@ -145,7 +145,7 @@ def test_a_folder_with_neither_is_bad_usage(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SETS)
 def test_a_set_is_recorded_by_its_name(name: str) -> None:
     chosen = {probe.name for probe, _ in select([], [name])}
-    assert "processes" in chosen
+    assert {"processes", "exec", "exit"} <= chosen  # who was there, came, went, and in which container
     assert chosen == ({p.name for p in all_probes().values() if name in p.sets} or set(all_probes()))
 
 
