@@ -3,6 +3,7 @@
     recorders.py  the elf beside other recorders   comparators.py, bcc_callback.py  those others
     left.py       frames to Parquet, on one core   elves.py, sshd.py                an elf, and a way to it
     right.py      replay and report                grown.py                         larger recordings out of real ones
+    sweeps.py     settings of alarms
     start.py      how long it takes to begin       figures.py                       figures, goals, tables
     probe_costs.py  what each probe costs          workloads.py                     loads that hit them hard
     flames.py     drawing a flame graph             looking.py, crowded.py                      the workbench
@@ -24,7 +25,8 @@ from typing import Any, NamedTuple
 from ..errors import RecordingError, SantaError
 from ..machine import describe, why_no, why_no_bpf
 from ..recording import open as open_recording
-from . import flames, left, live, looking, probe_costs, recorders, right, start
+from ..scenarios import all_scenarios
+from . import flames, left, live, looking, probe_costs, recorders, right, start, sweeps
 from .figures import Family, Figure, to_markdown, to_text
 
 __all__ = ["Bench", "Size", "bench"]
@@ -45,14 +47,16 @@ class Size(NamedTuple):
     pairs: int  # with and without a set of probes
     left_on: str  # that set
     many: str  # the set whose start is timed beside that of one probe
+    swept: tuple[str, ...]  # scenarios; none: all
 
 
 FULL = Size(ops=500_000, stream_ops=2_600_000, replay_rows=20_000_000, report_rows=1_000_000,
             looked_rows=10_000_000, live_s=600, rounds=5, pairs=20, left_on="default",
-            many="everything")
+            many="everything", swept=())
 #: Only to see that everything can be measured; its figures say little.
 QUICK = Size(ops=10_000, stream_ops=20_000, replay_rows=100_000, report_rows=5_000, looked_rows=20_000, live_s=4,
-             rounds=1, pairs=1, left_on="memory", many="cpu")
+             rounds=1, pairs=1, left_on="memory", many="cpu",
+             swept=("slow_dns",))
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,7 @@ def _measure(size: Size, folder: Path, say: Say) -> Iterator[Family]:
         yield right.measure_report(folder, jobs, size.report_rows, few, say)
     except (SantaError, RecordingError) as exc:
         yield _not_taken("A report", right.PLANNED_REPORT, exc)
+    yield sweeps.measure(size.swept or all_scenarios(), say)
     try:
         say("drawing a flame graph")
         yield flames.measure(folder, few)
