@@ -33,7 +33,7 @@ HITS = {
     "accept": "connections", "auth": "logins", "block_io": "disk", "dns": "questions", "drops": "connections",
     "event_loop": "redis", "exec": "forks", "exit": "forks", "faults": "faults", "file_io": "cached", "fork": "forks",
     "offcpu": "pipe", "oom": "kills", "opens": "apache", "page_cache": "cached", "processes": "forks", "profile": "gcc",
-    "reclaim": "squeezed", "runq": "pipe", "security": "forks", "signals": "forks", "switches": "pipe",
+    "reclaim": "squeezed", "runq": "pipe", "security": "apache", "signals": "signalled", "switches": "pipe",
     "tcp": "connections", "tcp_loss": "refused", "throttle": "pipe",
 }  # fmt: skip
 _SETTLE_S = 0.3

@@ -6,7 +6,7 @@ a network of their own, and two make a cgroup with 16 MiB of memory, and remove 
 
 from __future__ import annotations
 
-QUESTIONS, LOGINS, KILLS, READS = 3000, 500, 12, 16384
+QUESTIONS, LOGINS, KILLS, READS, SIGNALS = 3000, 500, 12, 16384, 100_000
 
 #: Asks a server of its own, on a loopback of its own, and waits for each answer.
 ASK = f"""
@@ -91,3 +91,11 @@ READ_WITHOUT_ROOM = f"""{_IN_A_GROUP}
     if limited(read):
         raise SystemExit("it could not read")
 {_AND_OUT}"""
+#: A signal to itself is taken before kill(2) is back, so that none becomes one with another.
+SIGNAL_ITSELF = f"""
+import os, signal
+signal.signal(signal.SIGUSR1, lambda number, frame: None)
+own = os.getpid()
+for turn in range({SIGNALS}):
+    os.kill(own, signal.SIGUSR1)
+"""

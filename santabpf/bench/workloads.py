@@ -257,6 +257,10 @@ WORKLOADS = {
             "squeezed", "reading a file of which half has room in the reader's cgroup", (),
             _script(scripts.READ_WITHOUT_ROOM, scripts.READS),
         ),
+        Workload(
+            "signalled", "a process that sends itself a signal that it handles, again and again", (),
+            _script(scripts.SIGNAL_ITSELF, scripts.SIGNALS),
+        ),
         Workload("faults", "touching the pages of a mapped file that is not in memory", (), _faults),
     )
 }  # fmt: skip
