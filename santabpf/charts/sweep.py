@@ -1,4 +1,4 @@
-"""Settings of an alarm: detection delay against wrong answers, with today's setting and the knee marked."""
+"""Settings of an alarm: detection delay against false alarms, with today's setting and the knee marked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BAD = STATE_COLOURS["crit"]
 
 
 class Point(NamedTuple):
-    """All settings that come to the same: how long the slowest alarm took, and how many answers were wrong."""
+    """All settings that come to the same: how long the slowest alarm took, and in how many recordings it was wrong."""
 
     delay_ns: int
     missed: int
@@ -61,7 +61,7 @@ def info(settings: Iterable[tuple[str, int, int, int | None, str]], *, faults: i
     points = tuple(_point(key, rows) for key, rows in sorted(groups.items()))
     caption = (
         f"{format_count(total)} settings of one alarm over {faults} recordings of the fault and {others} others. "
-        "To the left: quicker. Further down: fewer wrong answers."
+        "To the left: quicker. Further down: fewer false alarms. Red: one that misses a fault, however quick it is."
     )
     if silent:
         caption += f" {format_count(silent)} settings raised nothing, and are not drawn."
@@ -76,13 +76,13 @@ def _point(key: tuple[int, int, int], rows: list[_Setting]) -> Point:
 
 
 def figure(info: Info) -> go.Figure:
-    """A scatter: x the longest delay in seconds, y wrong answers; red where faults were missed."""
+    """A scatter: x the longest delay in seconds, y false alarms; red where faults were missed."""
     if not info.points:
         return empty("No setting raised the alarm on any recording.")
     drawing = Drawing()
     found = [p for p in info.points if not p.missed]
     missing = [p for p in info.points if p.missed]
-    for points, name, colour in ((found, "finds every fault", PALETTE[0]), (missing, "misses a fault", BAD)):
+    for points, name, colour in ((missing, "misses a fault", BAD), (found, "finds every fault", PALETTE[0])):
         if points:
             _add_dots(drawing, points, name, colour)
     for mark, words, symbol, side in (
@@ -92,15 +92,15 @@ def figure(info: Info) -> go.Figure:
         if marked:
             _add_mark(drawing, marked, words, symbol, side)
     drawing.axis("x", title={"text": "from the onset of the fault to the alarm, the slowest (s)"}, rangemode="tozero")
-    worst = max(p.missed + p.false_alarms for p in info.points)
+    worst = max(p.false_alarms for p in info.points)
     span, step = [-0.08 * (worst + 1), worst + 0.5], max(1, worst // 8)
-    drawing.axis("y", title={"text": "wrong answers (recordings)"}, range=span, dtick=step)
+    drawing.axis("y", title={"text": "false alarms (recordings)"}, range=span, dtick=step)
     return drawing.figure(height=420, legend={"orientation": "h", "y": 1.12, "x": 0})
 
 
 def _add_dots(drawing: Drawing, points: list[Point], name: str, colour: str) -> None:
     drawing.add(
-        "scatter", x=[seconds(p.delay_ns) for p in points], y=[p.missed + p.false_alarms for p in points],
+        "scatter", x=[seconds(p.delay_ns) for p in points], y=[p.false_alarms for p in points],
         mode="markers", name=name, text=[p.words for p in points],
         customdata=[[p.missed, p.false_alarms, p.settings] for p in points],
         marker={"color": colour, "size": [min(26, 7 + p.settings**0.5) for p in points], "opacity": 0.6},
@@ -111,7 +111,7 @@ def _add_dots(drawing: Drawing, points: list[Point], name: str, colour: str) -> 
 
 def _add_mark(drawing: Drawing, points: list[Point], words: str, symbol: str, side: str) -> None:
     drawing.add(
-        "scatter", x=[seconds(p.delay_ns) for p in points], y=[p.missed + p.false_alarms for p in points],
+        "scatter", x=[seconds(p.delay_ns) for p in points], y=[p.false_alarms for p in points],
         mode="markers+text", name=words, text=[words] * len(points), textposition=side, textfont={"color": INK},
         hoverinfo="skip", marker={"symbol": symbol, "size": 17, "color": INK, "line": {"width": 2, "color": MUTED}},
     )
