@@ -61,7 +61,7 @@ def info(settings: Iterable[tuple[str, int, int, int | None, str]], *, faults: i
     points = tuple(_point(key, rows) for key, rows in sorted(groups.items()))
     caption = (
         f"{format_count(total)} settings of one alarm over {faults} recordings of the fault and {others} others. "
-        "To the left: quicker. Further down: fewer false alarms. Red: one that misses a fault, however quick it is."
+        "To the left: quicker. Further down: fewer false alarms. Red crosses: settings that miss a fault."
     )
     if silent:
         caption += f" {format_count(silent)} settings raised nothing, and are not drawn."
@@ -82,28 +82,31 @@ def figure(info: Info) -> go.Figure:
     drawing = Drawing()
     found = [p for p in info.points if not p.missed]
     missing = [p for p in info.points if p.missed]
-    for points, name, colour in ((missing, "misses a fault", BAD), (found, "finds every fault", PALETTE[0])):
+    for points, name, colour, symbol in (
+        (found, "finds every fault", PALETTE[0], "circle"), (missing, "misses a fault", BAD, "x-thin-open"),
+    ):  # fmt: skip
         if points:
-            _add_dots(drawing, points, name, colour)
+            _add_dots(drawing, points, name, colour, symbol)
     for mark, words, symbol, side in (
-        ("today", "today's setting", "diamond-open", "top right"), ("knee", "the knee", "star", "top left"),
+        ("today", "today's setting", "diamond-open", "top right"), ("knee", "the knee", "star", "bottom right"),
     ):  # fmt: skip
         marked = [p for p in info.points if mark in p.marks]
         if marked:
             _add_mark(drawing, marked, words, symbol, side)
     drawing.axis("x", title={"text": "from the onset of the fault to the alarm, the slowest (s)"}, rangemode="tozero")
     worst = max(p.false_alarms for p in info.points)
-    span, step = [-0.08 * (worst + 1), worst + 0.5], max(1, worst // 8)
+    span, step = [-0.18 * (worst + 1), worst + 0.5], max(1, worst // 8)
     drawing.axis("y", title={"text": "false alarms (recordings)"}, range=span, dtick=step)
     return drawing.figure(height=420, legend={"orientation": "h", "y": 1.12, "x": 0})
 
 
-def _add_dots(drawing: Drawing, points: list[Point], name: str, colour: str) -> None:
+def _add_dots(drawing: Drawing, points: list[Point], name: str, colour: str, symbol: str) -> None:
     drawing.add(
         "scatter", x=[seconds(p.delay_ns) for p in points], y=[p.false_alarms for p in points],
         mode="markers", name=name, text=[p.words for p in points],
         customdata=[[p.missed, p.false_alarms, p.settings] for p in points],
-        marker={"color": colour, "size": [min(26, 7 + p.settings**0.5) for p in points], "opacity": 0.6},
+        marker={"color": colour, "symbol": symbol, "opacity": 0.6, "line": {"width": 2, "color": colour},
+                "size": [min(26, 7 + p.settings**0.5) for p in points]},
         hovertemplate="%{x:.1f} s; missed %{customdata[0]}, false alarms %{customdata[1]}<br>%{customdata[2]} settings:"
         "<br>%{text}<extra></extra>",
     )
