@@ -66,7 +66,7 @@ the other.
 
 
 class Run(NamedTuple):
-    """One drill, once; states is empty where it gave none, and why says why."""
+    """One drill, once; states is empty where it gave none. Why says why, and why its own scenario could not tell."""
 
     scenario: str
     variant: str
@@ -193,7 +193,7 @@ class Accuracy:
             lines += [f"- {name} fired on {r.scenario}, {r.variant}{_EARLY * r.is_early}" for r in self.false(name)]
             missed = [r for r in self.faults(name) if r.states and r.states.get(name) != "fired"]
             lines += [f"- {name} did not fire on its own {r.variant}: {r.states.get(name)}" for r in missed]
-            lines += [f"- {name} could not tell of its own {r.variant}" for r in self.unclear(name)]
+            lines += [f"- {name} could not tell of its own {r.variant}: {r.why}" for r in self.unclear(name)]
         return ["## What was wrong", "", *(lines or ["Nothing."]), ""]
 
     def _matrix(self) -> Iterable[str]:
@@ -277,6 +277,7 @@ def _run(
     return empty._replace(
         states=result.states, delay_ns=result.delay_ns, core_percent=result.core_percent, machine=machine,
         is_early=result.is_early,
+        why=" ".join(s.text for s in result.verdict.summary) if result.verdict.state == "cannot_tell" else "",
     )  # fmt: skip
 
 
@@ -316,6 +317,7 @@ def _outcome(run: Run, judged: Iterable[str]) -> str:
         return f"NO VERDICT: {run.why}"
     state = run.states.get(run.scenario)
     words = f"{state}" if state == run.expected else f"WRONG: {state}, not {run.expected}"
+    words += f" ({run.why})" if run.why else ""
     words = f"WRONG: {state}{_EARLY}" if run.is_early else words
     words += f" after {format_duration(run.delay_ns)}" if run.delay_ns is not None else ""
     false = [name for name in judged if run.is_false(name) and name != run.scenario]

@@ -57,8 +57,9 @@ def test_a_fault_that_is_found_and_a_calm_look_alike_are_right() -> None:
          "- loop, storm: no verdict: it broke"),
         (GOOD._replace(delay_ns=None, is_early=True), "| loop | 2 | 1 | 50 % | 1 | 50 % |", "F**F**",
          "- loop fired on loop, storm, before it was provoked"),
-        (CALM._replace(states={"loop": "cannot_tell", "busy": "quiet"}), "| loop | 1 | 1 | 100 % | 0 | 100 % | 1 |",
-         "| loop, calm (quiet) | ? |", "- loop could not tell of its own calm"),
+        (CALM._replace(states={"loop": "cannot_tell", "busy": "quiet"}, why="2 s were not watched."),
+         "| loop | 1 | 1 | 100 % | 0 | 100 % | 1 |", "| loop, calm (quiet) | ? |",
+         "- loop could not tell of its own calm: 2 s were not watched."),
         (GOOD._replace(delay_ns=3_100_000_000), "| loop | 2 | 2 | 100 % |", "FF", "**3.1 s**"),
     ],
 )  # fmt: skip
