@@ -6,15 +6,16 @@ In: a Judge. Out: reasons and sentences, each with its evidence. Never: silence 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import verdict as v
 from ..probes import table_probe
-from ..scenarios import count
+from ..scenarios import Cause, count
 from ..units import SECOND, format_utc
 from .loss import KINDS
+from .signals import composed, is_per_second
 
 if TYPE_CHECKING:
     from .judge import Judge
@@ -122,15 +123,46 @@ def short(judge: Judge) -> list[Reason]:
 def turned(judge: Judge, tables: set[str], fired: bool) -> Reason:
     """Lost rows could have turned the answer."""
     _loss(judge)
-    counts = {t: sum(judge.lost[t].values()) for t in sorted(tables)}
-    words = " and ".join(f"{count(n)} rows of {t}" for t, n in counts.items())
+    words = _gone({table: sum(judge.lost[table].values()) for table in tables})
     what = "the alarm may owe its raising to them" if fired else "they could have raised the alarm"
     step = v.Step(
         "Record again with fewer probes or a larger ring, or only the part that matters (--cgroup, --tree).",
         "The verdict then says that nothing was lost.",
         LOSS,
     )
-    return Reason(f"{words} were lost, and {what}.", LOSS, step)
+    return Reason(f"{words}, and {what}.", LOSS, step)
+
+
+def not_ruled_out(judge: Judge, cause: Cause, start: int, end: int) -> v.Sentence | None:
+    """That this cause can't be ruled out in [start, end), as rows that its evidence would have read were lost.
+
+    Evidence may look as far back as the signals do; of what is read once, at the start, every row counts.
+    """
+    start -= max((signal.lookback_ns for signal in judge.scenario.signals), default=0)
+    gone: dict[str, int] = {}
+    for table in judge.lost.keys() & _read(judge, cause) if judge.lost else ():
+        seconds = judge.lost[table].items()
+        gone[table] = sum(n for second, n in seconds if start <= second < end or not is_per_second(table))
+    gone = {table: n for table, n in gone.items() if n}
+    if not gone:
+        return None
+    return v.Sentence(f"{_gone(gone)}, so it is not ruled out: {cause.name}.", (*cause.evidence, *loss(judge)))
+
+
+def _read(judge: Judge, cause: Cause) -> set[str]:
+    """The tables that the evidence of a cause reads."""
+    asked = [composed(judge.scenario, e.query) for e in judge.scenario.evidence if e.name in cause.evidence]
+    return {table for query in asked for table in judge.evaluator.query.uses(query).tables}
+
+
+def _gone(counts: Mapping[str, int]) -> str:
+    """How many rows of each table were lost.
+
+    >>> _gone({"exit": 2300, "exec": 1})
+    '1 row of exec and 2 300 rows of exit were lost'
+    """
+    rows = (f"{count(n)} {'row' if n == 1 else 'rows'} of {table}" for table, n in sorted(counts.items()))
+    return f"{' and '.join(rows)} {'was' if sum(counts.values()) == 1 else 'were'} lost"
 
 
 def always(judge: Judge) -> list[v.Sentence]:

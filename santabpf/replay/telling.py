@@ -78,7 +78,7 @@ def tell(judge: Judge, hit: Hit, state: v.State, unknown: list[v.Sentence]) -> T
     words, fired = judge.scenario.words, state == "fired"
     pen = _Pen(_values(judge, hit, state))
     # words on causes are about an incident, or about its absence; where neither is sure there is nothing to rule out
-    ruled_out, possible = _causes(judge, pen) if hit.incident or state != "cannot_tell" else ((), ())
+    ruled_out, possible = _causes(judge, pen, _span(judge, hit)) if hit.incident or state != "cannot_tell" else ((), ())
     culprit = None
     if fired:
         on = words.culprit_evidence
@@ -230,11 +230,16 @@ def _sentences(sentences: Iterable[Sentence], pen: _Pen) -> tuple[v.Sentence, ..
     return tuple(out)
 
 
-def _causes(judge: Judge, pen: _Pen) -> tuple[tuple[v.RuledOut, ...], tuple[v.Sentence, ...]]:
+def _causes(
+    judge: Judge, pen: _Pen, span: tuple[int, int]
+) -> tuple[tuple[v.RuledOut, ...], tuple[v.Sentence, ...]]:
+    """Those that are ruled out, and those that can't be: it may be them, or what would have shown it was lost."""
     out, possible = [], []
     for cause in judge.scenario.words.ruled_out:
         holds = cause.holds.is_true(pen.values)
-        if holds and (text := pen.write(cause.text, cause.evidence)):
+        if holds and (lost := doubts.not_ruled_out(judge, cause, *span)):
+            possible.append(lost)
+        elif holds and (text := pen.write(cause.text, cause.evidence)):
             out.append(v.RuledOut(cause.name, text, cause.evidence))
         elif text := pen.write(cause.otherwise, cause.evidence):
             possible.append(v.Sentence(text, cause.evidence))
