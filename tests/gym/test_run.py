@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from santabpf.errors import BadUsage, CannotProvoke
 from santabpf.gym import drill, reproduce, run
 from santabpf.gym.contain import Limits
-from santabpf.gym.variants import Variant
+from santabpf.gym.variants import Variant, variants
+from santabpf.scenarios import all_scenarios
 from santabpf.shipped import shipped
 
 
@@ -127,11 +129,19 @@ def test_who_allows_a_drill_is_told_that_it_goes_before_others(limits: Limits, w
     assert words in run.announce("web-1", "cpu_throttling", variant, 12, limits)
 
 
-def test_a_reproducer_refuses_to_run_outside_of_a_cell() -> None:
-    for script in sorted((shipped("scenarios") / "short_lived_jobs").rglob("*.sh")):
-        if "SANTABPF_CELL" in script.read_text():
-            done = subprocess.run(
-                [script, "restart-loop", "1"], capture_output=True, text=True, env={}, stdin=subprocess.DEVNULL
-            )
-            assert done.returncode != 0
-            assert "run this with: santabpf" in done.stderr
+@pytest.mark.parametrize(
+    "script", sorted(shipped("scenarios").rglob("*.sh")), ids=lambda path: f"{path.parts[-3]}-{path.stem}"
+)
+def test_a_reproducer_refuses_to_run_outside_of_a_cell(script: Path) -> None:
+    called = ["/bin/sh", script, "x", "1"]
+    done = subprocess.run(called, capture_output=True, text=True, env={}, stdin=subprocess.DEVNULL)
+    assert done.returncode != 0
+    scenario = script.relative_to(shipped("scenarios")).parts[0]
+    how = "reproduce" if script.name == "reproduce.sh" else "drill"
+    assert re.search(rf"SANTABPF_CELL: run this with: santabpf {how} {scenario}\b", done.stderr), done.stderr
+
+
+def test_all_that_is_started_as_a_drill_is_such_a_script() -> None:
+    folders = [s.folder for s in all_scenarios().values() if (s.folder / "reproduce.sh").is_file()]
+    started = {variant.script for folder in folders for variant in variants(folder).values()}
+    assert started == {*shipped("scenarios").rglob("*.sh")}

@@ -3,6 +3,7 @@
 # cell: cpu_percent=1000
 # also: cpu_usage cpu_saturation
 set -eu
+cd "${SANTABPF_CELL:?run this with: santabpf drill cpu_throttling --variant oversubscribed}"
 seconds=${1:?how many seconds}
 read -r word || true
 for worker in 1 2 3 4 5 6 7 8; do

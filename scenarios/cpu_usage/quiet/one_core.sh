@@ -3,6 +3,7 @@
 # also: cpu_saturation
 # cell: cpu_percent=1000
 set -eu
+cd "${SANTABPF_CELL:?run this with: santabpf drill cpu_usage --variant one-core}"
 seconds=${1:?how many seconds}
 read -r word || true
 timeout "$seconds" sha256sum /dev/zero || true
