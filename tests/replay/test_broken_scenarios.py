@@ -29,6 +29,10 @@ GREEDY = {
 }
 ENDLESS = "SELECT count(*) AS jobs FROM range(999999999999) a, range(1000) b ORDER BY ALL"
 
+#: The SQL of its signal, and the beginning of that of its evidence.
+SIGNAL = "SELECT second, node, count(*) AS value FROM exit GROUP BY second, node"
+EVIDENCE = "FROM exit WHERE"
+
 #: what is wrong -> what stands instead of what, what the verdict must say, and can it be loaded at all
 CASES = {
     "no YAML": ("title:", "title: [", r"short_loop/scenario\.yaml:\d+: ", False),
@@ -40,6 +44,15 @@ CASES = {
     "unknown column of evidence": ("sum(cpu_ns) AS B", "sum(cpu_nss) AS B", r"evidence\.commands.*mean 'cpu_ns'", True),
     "unknown value": ("{{ commands[0].jobs", "{{ commands[0].jbos", r"verdict.*did you mean 'jobs'\?", True),
     "reads a file": ("FROM exit GROUP", "FROM read_text('/etc/passwd') GROUP", r"signals\.\w+\.sql: ", True),
+    "reads a file by its name": ("FROM exit GROUP", "FROM '/etc/passwd' GROUP", r"signals\.jobs\.sql: ", True),
+    "evidence reads a file": (EVIDENCE, "FROM read_csv('/etc/passwd') WHERE", r"evidence\.commands\.sql: ", True),
+    "bad syntax": ("AS value FROM exit", "AS value FORM exit", r"signals\.jobs\.sql: syntax error at or near", True),
+    "bad syntax of evidence": (EVIDENCE, "FROM exit WERE", r"evidence\.commands\.sql: syntax error at or near", True),
+    "attaches": (SIGNAL, "ATTACH '/tmp/other.db' AS other", r"signals\.jobs\.sql: .*ATTACH; only SELECT can be", True),
+    "installs": (SIGNAL, "INSTALL httpfs", r"signals\.jobs\.sql: .*; only SELECT can be used here", True),
+    "loads": (SIGNAL, "LOAD httpfs", r"signals\.jobs\.sql: .*LOAD; only SELECT can be used here", True),
+    "copies": (SIGNAL, "COPY exit TO '/tmp/out.csv'", r"signals\.jobs\.sql: .*COPY; only SELECT can be used", True),
+    "two statements": (SIGNAL, f"{SIGNAL}; COPY exit TO '/tmp/out.csv'", r"sql: .*2 statements; it must be one", True),
     "fails at run time": ("count(*) AS value", "CAST(min(comm) AS INT) AS value", r"signals.*Could not convert", True),
     "value is no number": ("count(*) AS value", "min(comm) AS value", r"gives as value a string, which is no", True),
     "a long value": ("SELECT comm", "SELECT comm || repeat('x', 9999999) AS comm", r"evidence.* the 4 MiB all", True),
@@ -109,6 +122,18 @@ def test_a_query_that_eats_memory_costs_its_own_verdict(
     first, second = replay(recording, [broken, other], limits=Limits(memory_bytes=1 << 30)).verdicts
     assert (first.state, second.state) == ("cannot_tell", "fired")
     assert re.search(rf"scenario\.yaml:\d+: {where}\.\w+\.sql: .* more memory than it may", first.summary[0].text)
+
+
+@pytest.mark.parametrize("where", ["signals", "evidence"])
+@pytest.mark.parametrize("sql", ["COPY (SELECT 1) TO '{}'", "ATTACH '{}' AS other", "EXPORT DATABASE '{}'"])
+def test_a_statement_that_would_write_costs_its_own_verdict_and_writes_nothing(
+    where: str, sql: str, recording: Recording, tmp_path: Path, other: str
+) -> None:
+    out = tmp_path / "out"
+    first, second = replay(recording, [asking(tmp_path, where, sql.format(out)), other]).verdicts
+    assert (first.state, second.state) == ("cannot_tell", "fired")
+    assert re.search(rf"scenario\.yaml:\d+: {where}\.\w+\.sql: .*only SELECT can be used", first.summary[0].text)
+    assert not out.exists()
 
 
 def test_a_signal_of_more_rows_than_it_can_have_is_not_read(recording: Recording, tmp_path: Path, other: str) -> None:
