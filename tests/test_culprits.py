@@ -111,11 +111,11 @@ PLANTED = {
     "fd_exhaustion": waits("python3 (pid N)", "python3 quiet/service.py open 8", file="/usr/bin/env"),
     "fd_exhaustion_accept": waits("python3 (pid N)", "python3 quiet/service.py accept 10", listener="port N"),
     "memory_usage": program(
-        "session-store (pid N)", "/usr/bin/python3 ./session-store 147 147 8", f"{SH} held 8 (pid N)",
+        "session-store (pid N)", "/usr/bin/python3 ./session-store 147 147 10", f"{SH} held 10 (pid N)",
         f"session-store reproduce.sh {DRILL}",
     ),
     "memory_usage_creeping": program(
-        "session-store (pid N)", "/usr/bin/python3 ./session-store 139 149 8", f"{SH} creeping 8 (pid N)",
+        "session-store (pid N)", "/usr/bin/python3 ./session-store 139 149 10", f"{SH} creeping 10 (pid N)",
         f"session-store reproduce.sh {DRILL}",
     ),
     "oom_kill": program(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,13 +28,16 @@ def lost(table: str, second: int, rows: int) -> pa.Table:
     return pa.Table.from_pylist([row], schema=table_schema("loss").arrow)
 
 
-def changed(whole: Recording, out: Path, nodes: Mapping[str, Mapping[str, pa.Table]]) -> Recording:
-    """The same once for each of these nodes, with these tables instead of its own."""
+def changed(
+    whole: Recording, out: Path, nodes: Mapping[str, Mapping[str, pa.Table]], without: Collection[str] = ()
+) -> Recording:
+    """The same once for each of these nodes, with these tables instead of its own; some tables were not recorded."""
     (facts,) = whole.info["nodes"].values()
     info = {key: whole.info[key] for key in ("probes", "scope", "scenarios", "created_ns")}
-    names = [name for name in whole.tables if name not in ("clock", "receipt")]
+    names = [name for name in whole.tables if name not in ("clock", "receipt", *without)]
     kept = {name: whole[name].arrow().drop_columns(["node"]) for name in names}
-    with Writer(out, info=info | {"nodes": dict.fromkeys(nodes, facts)}, tables=whole.tables) as writer:
+    told = [name for name in whole.tables if name not in without]
+    with Writer(out, info=info | {"nodes": dict.fromkeys(nodes, facts)}, tables=told) as writer:
         for node, tables in nodes.items():
             for name, rows in (kept | dict(tables)).items():
                 for batch in declared(name, rows).combine_chunks().to_batches():
