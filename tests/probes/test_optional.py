@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 import pytest
 from real_elf import Elf, plan_of, without
 
@@ -11,6 +14,27 @@ from santabpf.probes import all_probes
 OPTIONAL = [
     (name, entry.rstrip("?")) for name, probe in all_probes().items() for entry in probe.attach if entry.endswith("?")
 ]
+
+#: How a program is written down, and what it is attached to.
+PROGRAMS = {
+    r"^RAW_TRACEPOINT_PROBE\((\w+)\)": r"raw_tracepoint:\1",
+    r"^TRACEPOINT_PROBE\((\w+), (\w+)\)": r"tracepoint:\1:\2",
+    r"^ENDS_AS\((\w+), \w+\)": r"tracepoint:syscalls:sys_exit_\1",
+    r"^int (perf_event)__(\w+)\(": r"\1:\2",
+    r"^int (u(?:ret)?probe)__(\w+)\(": r"\1:\2",
+}
+
+
+@pytest.mark.parametrize("name", [name for name, probe in all_probes().items() if probe.program])
+def test_each_program_is_declared_under_attach_and_each_entry_there_has_one(name: str) -> None:
+    """BCC attaches what it finds in the text, so that of a program that is not declared nobody asks if it can be."""
+    probe, text = all_probes()[name], all_probes()[name].program or ""
+    programs = [
+        found.expand(entry) for pattern, entry in PROGRAMS.items() for found in re.finditer(pattern, text, re.MULTILINE)
+    ]
+    declared = [re.sub(r"@\w+$|(?<=probe:)\w+:", "", entry.rstrip("?")) for entry in probe.attach]
+    assert Counter(programs) == Counter(declared)
+    assert len(programs) == len(re.findall(r"TRACEPOINT_PROBE\(|ENDS_AS\(|^int ", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize(("probe", "entry"), OPTIONAL)

@@ -121,7 +121,7 @@ static __always_inline void made_here(u64 rq, u64 issued)
 {
 	u64 task = bpf_get_current_task();
 	struct block_io_begun b = {.issued = issued};
-#if START_ARGS != OFF_ABSENT
+#if HAS_BLOCK_IO_START
 	b.made = bpf_ktime_get_ns(); /* the request's own time is set only after this */
 #else
 	b.made = read_u64(rq + OFF_RQ_START);
@@ -140,14 +140,14 @@ static __always_inline void made_here(u64 rq, u64 issued)
 		santa_count(BLOCK_IO_HIST_MAP_FULL);
 }
 
-#if START_ARGS != OFF_ABSENT
+#if HAS_BLOCK_IO_START
 RAW_TRACEPOINT_PROBE(block_io_start)
 {
 	if (is_armed())
 		made_here(ctx->args[0], 0);
 	return 0;
 }
-#else
+#elif HAS_BLOCK_RQ_INSERT
 RAW_TRACEPOINT_PROBE(block_rq_insert)
 {
 	u64 rq = ctx->args[ISSUE_ARGS - 1];
@@ -175,7 +175,7 @@ RAW_TRACEPOINT_PROBE(block_rq_issue)
 			known->issued = now;
 			return 0;
 		}
-#if START_ARGS == OFF_ABSENT
+#if !HAS_BLOCK_IO_START
 		made_here(rq, now);
 		return 0;
 #endif
@@ -334,6 +334,7 @@ RAW_TRACEPOINT_PROBE(sched_switch)
 	return 0;
 }
 
+#if HAS_SCHED_WAKING
 static __always_inline void report_wait(u64 task, struct block_io_ending *e, u64 waited_ns)
 {
 	struct block_io_waits_record *r = block_io_waits_reserve();
@@ -374,6 +375,7 @@ RAW_TRACEPOINT_PROBE(sched_waking)
 		report_wait(task, e, waited_ns);
 	return 0;
 }
+#endif
 
 RAW_TRACEPOINT_PROBE(block_rq_complete)
 {
