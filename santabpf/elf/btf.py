@@ -7,6 +7,7 @@ kernel has no such thing. Never: headers, guesses by version. Layout: kernel Doc
     task_struct.__state|task_struct.state     the first alternative that exists
     enum cgroup_subsys_id.memory_cgrp_id      value of an enumerator
     args sched_process_exit                   how many arguments a raw tracepoint passes
+    args mark_victim 2                        the same, where they are at least 2
 
 (`field CATEGORY:EVENT.NAME` is answered by formats.py, and `names ENUM.PREFIX` by fit.py.)
 """
@@ -66,7 +67,7 @@ class BTF:
             if word == "enum":
                 value = self._enumerator(*rest.strip().split(".", 1))
             elif word == "args":
-                value = self._tracepoint_args(rest.strip())
+                value = self._tracepoint_args(*rest.split())
             else:
                 value = self._offset(*word.split(".", 1))
             if value is not None:
@@ -144,7 +145,7 @@ class BTF:
     def _enumerator(self, enum: str, name: str) -> int | None:
         return self.enumerators(enum).get(name)
 
-    def _tracepoint_args(self, tracepoint: str) -> int | None:
+    def _tracepoint_args(self, tracepoint: str, least: str = "0") -> int | None:
         """A raw tracepoint X has a typedef btf_trace_X: pointer to a function of (void *, its arguments...)."""
         type_id = self._find("btf_trace_" + tracepoint, (_TYPEDEF,))
         if type_id is None:
@@ -154,4 +155,5 @@ class BTF:
             type_id = self._stripped(_TYPE.unpack_from(self._data, self._at[type_id])[2])
         if self._kind(type_id) != _FUNC_PROTO:
             return None
-        return (_TYPE.unpack_from(self._data, self._at[type_id])[1] & 0xFFFF) - 1
+        count = (_TYPE.unpack_from(self._data, self._at[type_id])[1] & 0xFFFF) - 1
+        return count if count >= int(least) else None

@@ -112,8 +112,11 @@ def _no(spec: dict, names: list, types: btf.BTF) -> list:
             enums.setdefault(enum, []).append(value)
         elif word == "names":
             members.append(f"enum {rest.partition('.')[0]}")
-        elif word in ("args", "field"):
-            said.append(f"this kernel has no {'tracepoint' if word == 'args' else word} {rest}")
+        elif word == "args":
+            name, _, least = rest.partition(" ")
+            said.append(f"this kernel has no tracepoint {name}" + (f" with {least} arguments" if least else ""))
+        elif word == "field":
+            said.append(f"this kernel has no field {rest}")
         else:
             members.append(word)
     for enum, values in enums.items():

@@ -78,6 +78,8 @@ def small() -> BTF:
         ("enum colour.green", None),
         ("enum gone.red", None),
         ("args some_event", 2),
+        ("args some_event 2", 2),
+        ("args some_event 3", None),
         ("args no_event", None),
     ],
 )

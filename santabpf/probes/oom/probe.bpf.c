@@ -61,7 +61,7 @@ static __always_inline void fill_victim(struct oom_record *r, u64 task)
 RAW_TRACEPOINT_PROBE(mark_victim)
 {
 	u64 trigger = bpf_get_current_task();
-#if OOM_ARGS >= 2
+#if OOM_ARGS != OFF_ABSENT
 	int is_ours = is_in_scope(ctx->args[0]);
 #else
 	int is_ours = 0;
@@ -78,7 +78,7 @@ RAW_TRACEPOINT_PROBE(mark_victim)
 	r->trigger_start_ns = task_start(trigger);
 	r->trigger_tgid = bpf_get_current_pid_tgid() >> 32;
 	task_comm(r->trigger_comm, trigger);
-#if OOM_ARGS >= 2
+#if OOM_ARGS != OFF_ABSENT
 	fill_victim(r, ctx->args[0]);
 	r->uid = ctx->args[1];
 #else
