@@ -23,7 +23,9 @@ def test_the_columns_are_those_of_the_yaml(name: str) -> None:
     for heading in ("## What it does not measure", "## An example", "## Cost", "## Kernels", "## Sources"):
         assert heading in text
     cost = load_cost(probe.folder)
-    assert cost is None or cost.to_sentence() in text
+    assert cost is not None, f"santabpf bench --costs {name}"
+    assert cost.pairs >= 20
+    assert cost.to_sentence() in text
 
 
 @pytest.mark.parametrize("name", all_probes())
