@@ -68,6 +68,14 @@ def look_up(
     return pa.RecordBatch.from_pylist(rows, schema=table_schema("symbols").arrow), search.notes
 
 
+def _kept(build_id: str) -> ElfFile | None:
+    """The file's table, if it is kept; now the last that is to be forgotten."""
+    elf = _KEPT.pop(build_id, None)
+    if elf is not None:
+        _KEPT[build_id] = elf
+    return elf
+
+
 class _Search:
     def __init__(self, transport: Transport, wanted: Wanted, boot_id: str | None) -> None:
         self._transport, self._wanted, self._boot = transport, wanted, boot_id
@@ -88,7 +96,7 @@ class _Search:
     def read(self) -> None:
         """Ask the node. Raises NodeError, BadFrame."""
         ids = {frame.build_id for frame in self._all}
-        self._files = {build_id: _File(elf=_KEPT.get(build_id)) for build_id in sorted(ids)}
+        self._files = {build_id: _File(elf=_kept(build_id)) for build_id in sorted(ids)}
         paths = self._paths(ids)
         peeks: dict[str, list[tuple[int, int]]] = {}
         for offset, build_id in sorted({(f.offset, f.build_id) for f in self._all if f.is_return}):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import json
 import os
 import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -27,7 +30,9 @@ from santabpf.symbols.lookup import look_up
 from santabpf.symbols.names import plain
 from santabpf.symbols.wanted import AddressFrame, FileFrame
 from santabpf.tables import table_schema
+from santabpf.transport import Completed
 from santabpf.transport.local import Local
+from santabpf.wire import pack_files
 
 BUILD_ID = "ab" * 20
 PROGRAM = """
@@ -163,9 +168,40 @@ def build_id(path: Path) -> str:
 @pytest.fixture(autouse=True)
 def _nothing_kept() -> None:
     santabpf.symbols.lookup._KEPT.clear()
+    santabpf.symbols.lookup._KERNELS.clear()
 
 
-def looked_up(path: Path, offsets: list[int], told: str) -> tuple[list[dict[str, object]], list[str]]:
+class Asked(Local):
+    """This machine, which remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+
+    def run(self, argv: list[str], *, stdin: bytes = b"", timeout_s: float = 30, sudo: bool = False) -> Completed:
+        self.remember(stdin)
+        return super().run(argv, stdin=stdin, timeout_s=timeout_s, sudo=sudo)
+
+    def remember(self, stdin: bytes) -> None:
+        (code,) = struct.unpack_from("<I", stdin)
+        self.requests.append(json.loads(stdin[4 + code :]))
+
+    def tables(self) -> list[str]:
+        """The build ids of the files whose symbols it had to send."""
+        return [key for request in self.requests for key, file in request["files"].items() if file.get("symbols")]
+
+
+class Booted(Asked):
+    """A node that has symbols of a kernel, and nothing else."""
+
+    def run(self, argv: list[str], *, stdin: bytes = b"", timeout_s: float = 30, sudo: bool = False) -> Completed:
+        self.remember(stdin)
+        symbols = zlib.compress(b"ffffffff81000000 T _text\nffffffff81000100 T planted\n")
+        return Completed(0, pack_files({"kallsyms": symbols} if self.requests[-1]["kallsyms"] else {}), b"")
+
+
+def looked_up(
+    path: Path, offsets: list[int], told: str, transport: Local | None = None
+) -> tuple[list[dict[str, object]], list[str]]:
     """The rows of symbols for a stack with these places, innermost first, in a file that was mapped there."""
     wanted = Wanted()
     wanted.add("mappings", mapped([
@@ -174,7 +210,7 @@ def looked_up(path: Path, offsets: list[int], told: str) -> tuple[list[dict[str,
     ]), [], [])  # fmt: skip
     frames = [f"{told}+{offset:#x}" for offset in offsets]
     wanted.add("profile", batch([frames], [[]]), ["user_frames"], ["kernel_stack"])
-    rows, notes = look_up(Local(), wanted, ts_ns=9)
+    rows, notes = look_up(transport or Local(), wanted, ts_ns=9)
     by_frame = {row["frame"]: row for row in rows.to_pylist()}
     return [by_frame[frame] for frame in frames], notes
 
@@ -191,6 +227,50 @@ def test_a_real_files_functions_and_calls_are_found(program: Path) -> None:
     assert (rows[1]["is_call"], rows[1]["calls"], rows[1]["calls_bytes"]) == (True, "planted", at["planted"])
     assert rows[1]["calls_keeps_frame"] is rows[0]["keeps_frame"] is True
     assert {row["module"] for row in rows} == {str(program)}
+
+
+def test_a_second_look_up_does_not_read_the_files_symbols_again(program: Path) -> None:
+    node, told, at = Asked(), build_id(program), places(program)
+    first, _ = looked_up(program, [at["planted"] + 4], told, node)
+    assert node.tables() == [told]
+    node.requests.clear()
+    assert looked_up(program, [at["planted"] + 4], told, node)[0] == first
+    (other,), _ = looked_up(program, [at["other"] + 4], told, node)
+    assert (first[0]["name"], other["name"]) == ("planted", "other")
+    assert node.tables() == []
+
+
+def test_the_table_that_was_not_needed_for_longest_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, kept = Asked(), santabpf.symbols.lookup._KEPT
+    ids = {}
+    for number, name in enumerate(("first", "second", "third"), 11):  # a build id is that of the code, not of names
+        path = tmp_path / name
+        path.with_suffix(".c").write_text(PROGRAM.replace("planted", name).replace("* 3", f"* {number}"))
+        subprocess.run(["gcc", "-Wl,--build-id=sha1", "-o", str(path), f"{path}.c"], check=True)
+        ids[name] = build_id(path)
+
+    def needed(name: str) -> None:
+        (row,), _ = looked_up(tmp_path / name, [places(tmp_path / name)[name] + 4], ids[name], node)
+        assert row["name"] == name
+
+    needed("first")
+    needed("second")
+    monkeypatch.setattr(santabpf.symbols.lookup, "_KEPT_BYTES", sum(table.bytes for table in kept.values()) + 1)
+    needed("first")
+    needed("third")
+    assert list(kept) == [ids["first"], ids["third"]]
+    assert node.tables() == [ids["first"], ids["second"], ids["third"]]
+
+
+def test_the_kernels_symbols_are_read_once_a_boot() -> None:
+    node, wanted = Booted(), Wanted()
+    wanted.add("profile", batch([[]], [[0xFFFFFFFF81000104 - (1 << 64)]]), ["user_frames"], ["kernel_stack"])
+    for boot in ("one", "one", "another", "one"):
+        rows, notes = look_up(node, wanted, ts_ns=9, boot_id=boot)
+        assert ([row["name"] for row in rows.to_pylist()], notes) == (["planted"], [])
+    assert [request["kallsyms"] for request in node.requests] == [True, True]  # of either boot, once
 
 
 def test_a_return_address_that_no_call_precedes_is_told(program: Path) -> None:
