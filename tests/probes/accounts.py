@@ -7,6 +7,7 @@ numbers. Never: keeps a record.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from real_elf import record_type
 
 from santabpf import wire
 from santabpf.probes import Table, table_probe
+from santabpf.schema import Column
 
 
 class Account(NamedTuple):
@@ -22,7 +24,7 @@ class Account(NamedTuple):
     kept: int
     lost: int
     truth: int
-    broken: int  # records that are torn, of another length, or without a time
+    broken: int  # records that are torn, of another length, without a time, or with more than their texts
 
     @property
     def is_sound(self) -> bool:
@@ -30,12 +32,25 @@ class Account(NamedTuple):
         return not self.broken and self.kept + self.lost == self.truth
 
 
+def leaking(rows: np.ndarray[Any, Any], columns: Sequence[Column]) -> int:
+    """How many texts have bytes behind their first NUL: what the kernel's memory held before is nobody's business."""
+    count = 0
+    for column in columns:
+        if column.kind in ("text", "qname"):
+            text = np.ascontiguousarray(rows[column.name]).view(np.uint8).reshape(-1, column.c_bytes)
+            count += int((np.logical_or.accumulate(text == 0, axis=1) & (text != 0)).any(axis=1).sum())
+    return count
+
+
 class RingTally:
     """Counts the records of one ring as they come."""
 
     def __init__(self, table: str, table_id: int) -> None:
-        self.kept = self.torn = self.misplaced = 0
+        self.kept = self.torn = self.misplaced = self.leaking = 0
         self._type, self._id = record_type(table, selfcheck=True), table_id
+        probe = table_probe(table)
+        assert probe is not None
+        self._columns = next(t for t in probe.tables if t.name == table).schema.fields
 
     def __call__(self, frame: wire.Frame) -> bool:
         if frame.kind != wire.RING or frame.table != self._id:
@@ -44,6 +59,7 @@ class RingTally:
         self.kept += len(rows)
         self.torn += int((rows["check_first"] != rows["check_last"]).sum())
         self.misplaced += int((rows["length"] != self._type.itemsize - 8).sum() + (rows["ts_ns"] == 0).sum())
+        self.leaking += leaking(rows, self._columns)
         return True
 
 
@@ -57,10 +73,13 @@ class MapTally:
         self._names = [c.name for c in table.values if c.cumulative] + ["check"]
         self._last: dict[bytes, dict[str, int]] = {}
         self.sums = dict.fromkeys(self._names, 0)
+        self.leaking = 0
 
     def take(self, payload: bytes, cpus: int | None = None) -> None:
         """One reading, or a part of one."""
-        for key, values in np.frombuffer(payload, self._row(cpus or self._cpus)):
+        rows = np.frombuffer(payload, self._row(cpus or self._cpus))
+        self.leaking += leaking(rows["key"], self._table.keys) + leaking(rows["values"].ravel(), self._table.values)
+        for key, values in rows:
             now = {name: int(values[name].sum()) for name in self._names}
             before = self._last.get(key.tobytes(), dict.fromkeys(self._names, 0))
             if now["check"]:
@@ -68,9 +87,11 @@ class MapTally:
             self._last[key.tobytes()] = now  # a row of zeros: the key is gone, and counts from zero should it come back
 
     def _row(self, cpus: int) -> np.dtype[Any]:
-        key_bytes = (sum(c.c_bytes for c in self._table.keys) + 7) // 8 * 8
+        keys = [(c.name, c.numpy_type) for c in self._table.keys]
+        key_bytes = sum(c.c_bytes for c in self._table.keys)
+        key = np.dtype([*keys, ("end", f"V{-key_bytes % 8}")])
         value = np.dtype([*((c.name, c.numpy_type) for c in self._table.values), ("check", "<u8")])
-        return np.dtype([("key", f"V{key_bytes}"), ("values", value, (cpus,))])
+        return np.dtype([("key", key), ("values", value, (cpus,))])
 
 
 class Accounts:
@@ -115,14 +136,13 @@ class Accounts:
             loss = sum(self._last["loss"][name].values())
             if name in self._rings:
                 ring = self._rings[name]
-                out[name] = Account(ring.kept, loss, truth, ring.torn + ring.misplaced)
+                out[name] = Account(ring.kept, loss, truth, ring.torn + ring.misplaced + ring.leaking)
             elif name in self._maps:
-                out[name] = Account(self._maps[name].sums["check"], loss, truth, 0)
+                out[name] = Account(self._maps[name].sums["check"], loss, truth, self._maps[name].leaking)
         return out
 
 
 def assert_sound(tally: RingTally, loss: dict[str, int], truth: int) -> None:
-    """Nothing is torn, and what was kept and what was lost add up."""
-    assert tally.torn == 0
-    assert tally.misplaced == 0
+    """Nothing is torn, no text leaks, and what was kept and what was lost add up."""
+    assert (tally.torn, tally.misplaced, tally.leaking) == (0, 0, 0)
     assert tally.kept + loss["reserve_failed"] + loss["buffer_dropped"] == truth

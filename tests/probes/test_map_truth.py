@@ -137,6 +137,7 @@ def under_load(
     tally = MapTally(table)
     for payload in elf.payloads(wire.MAP, name):
         tally.take(payload)
+    assert tally.leaking == 0
     sums = tally.sums
     if column := MAPS[name][1]:
         assert sums[column] == sums["check"]
