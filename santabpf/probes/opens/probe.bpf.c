@@ -3,6 +3,7 @@
  * the call is over. */
 #define WRITES 3 /* O_WRONLY | O_RDWR */
 #define CREATES 0100
+#define CREAT_FLAGS 01101 /* O_CREAT | O_WRONLY | O_TRUNC, as creat(2) says */
 #define LOOKED_AT 64
 
 struct open_call { u64 path; u32 flags; u32 pad; };
@@ -83,9 +84,14 @@ static __always_inline int ends(long result)
 	return 0;
 }
 
-#if HAS_SYS_ENTER_OPEN && HAS_SYS_EXIT_OPEN /* there is no open(2) on newer kinds of machines */
+/* There is no open(2) and no creat(2) on newer kinds of machines. */
+#if HAS_SYS_ENTER_OPEN && HAS_SYS_EXIT_OPEN
 TRACEPOINT_PROBE(syscalls, sys_enter_open) { return begins((u64)args->filename, args->flags); }
 TRACEPOINT_PROBE(syscalls, sys_exit_open) { return ends(args->ret); }
 #endif
 TRACEPOINT_PROBE(syscalls, sys_enter_openat) { return begins((u64)args->filename, args->flags); }
 TRACEPOINT_PROBE(syscalls, sys_exit_openat) { return ends(args->ret); }
+#if HAS_SYS_ENTER_CREAT && HAS_SYS_EXIT_CREAT
+TRACEPOINT_PROBE(syscalls, sys_enter_creat) { return begins((u64)args->pathname, CREAT_FLAGS); }
+ENDS_AS(creat, openat)
+#endif

@@ -21,6 +21,11 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     written = [row for row in rows if row["tgid"] == facts["written"]]
     assert [row["path"] for row in written] == facts["made"]
     assert {(row["error"], row["sensitive"], row["flags"] & 0o103) for row in written} == {(None, False, 0o101)}
+    created = [row for row in rows if row["tgid"] == facts["creator"]]
+    assert [row["path"] for row in created] == facts["created"]
+    assert {(row["error"], row["sensitive"], row["flags"]) for row in created} == {(None, False, 0o1101)}
+    rewritten = [row for row in rows if row["tgid"] == facts["rewriter"]]
+    assert [(row["path"], row["sensitive"], row["error"]) for row in rewritten] == [("/etc/passwd", True, None)] * 23
     counted = {facts["plain"]: 46, facts["thrown_away"]: 23}
     assert not [row for row in rows if row["tgid"] in counted]
     counts = [row for row in table("opens_count").to_pylist() if row["tgid"] in counted]
