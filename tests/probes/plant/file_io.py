@@ -44,7 +44,9 @@ def slow_fsync(folder):
         os.makedirs(upper + "/deep/down")
         path = upper + "/deep/down/journal"
         fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+        before = time.monotonic_ns()
         os.fsync(fd)
+        first = time.monotonic_ns() - before
         os.write(fd, b"x" * SIZE)
         held = os.open(lower, os.O_RDONLY)
         fcntl.ioctl(held, FIFREEZE, 0)
@@ -59,7 +61,7 @@ def slow_fsync(folder):
         found = os.fstat(fd)
         os.close(fd)
         return {"name": "journal", "folder": "/deep/down", "mount": upper, "inode": found.st_ino, "took_ns": took,
-                "major": os.major(found.st_dev), "minor": os.minor(found.st_dev)}  # fmt: skip
+                "first_ns": first, "major": os.major(found.st_dev), "minor": os.minor(found.st_dev)}  # fmt: skip
     finally:
         if held is not None:
             os.close(held)
