@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 
+from ..slots import slot
+
+SPEC = "accept:min_wait_ns=0"
 #: Without the reason, the rows of overflow are missing.
 PARTIAL = dict.fromkeys(("6.1", "6.12"), "SKB_DROP_REASON_TCP_LISTEN_OVERFLOW")
 PLANTED = 23
@@ -23,6 +27,11 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
         counts = [r for r in hist if r["local_port"] == facts[name]["port"]]
         assert sum(r["accepts"] for r in counts) == PLANTED
         assert {r["netns"] for r in counts} == {facts["netns"]}
+        slots: Counter[int] = Counter()
+        for row in counts:
+            slots[row["wait_ns"]] += row["accepts"]
+        taken = [r for r in events if r["local_port"] == facts[name]["port"] and r["event"] == "accepted"]
+        assert slots == Counter(slot(r["wait_ns"]) for r in taken)
         if name != "quick":
             assert sum(r["wait_sum_ns"] for r in counts) >= PLANTED * facts["slow_ns"]
             assert max(r["longest_wait_ns"] for r in counts) >= facts["slow_ns"]

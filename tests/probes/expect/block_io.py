@@ -3,10 +3,13 @@ held back shows in what the reader waited, and not in what the device took."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
+
+from ..slots import slot
 
 SPEC = "block_io:min_total_ns=0"
 PLANTED = 23
@@ -30,6 +33,13 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     assert {row["op"] for row in counted} == {"write"}
     for name, value in {"requests": 23, "failed": 23, "data_bytes": 23 * facts["data_bytes"]}.items():
         assert sum(row[name] for row in counted) == value, name
+    for disk in (facts["full_disk"], facts["limited"]["disk"]):  # every request is a row, and in the slot of its time
+        slots: Counter[tuple[str, int]] = Counter()
+        for row in table("block_io_hist").to_pylist():
+            if row["disk"] == disk:
+                slots[row["op"], row["device_ns"]] += row["requests"]
+        assert sum(slots.values()) >= PLANTED
+        assert slots == Counter((row["op"], slot(row["device_ns"])) for row in rows if row["disk"] == disk)
     _held_back(table, facts["limited"], facts["data_bytes"])
 
 
