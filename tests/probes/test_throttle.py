@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from probes.accounts import RingTally, assert_sound
-from real_elf import Elf, decoded, plan_of
+from real_elf import Elf, decoded, load, plan_of
 
 from santabpf import wire
 from santabpf.elf.scope import NoSuchScope, _cgroup_folder
@@ -31,6 +31,12 @@ sys.stdin.readline()
 end = time.monotonic() + float(sys.argv[3])
 while time.monotonic() < end and f"nr_throttled {sys.argv[2]}" not in open(sys.argv[1]).read(): pass
 """
+#: Burns the same CPU, without a limit.
+BESIDE = ("/usr/bin/python3", "-c", """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+while True: pass
+""")  # fmt: skip
 
 
 class Group:
@@ -182,6 +188,23 @@ def test_short_waits_are_counted_but_are_no_rows(group: Group) -> None:
     elf, rows, _ = record(plan_of("throttle:min_wait_ns=1000000000"), group, group)
     assert len(rows) == 0
     assert sums(elf)[group.folder.stat().st_ino, b"santa-burner"][0] == PLANTED
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_that_the_cpu_went_idle_is_what_its_switches_say(group: Group, beside: bool) -> None:
+    """Beside one that could always run, it never does. Alone it does, as often as nobody else came."""
+    group.limit()
+    with load(BESIDE) if beside else contextlib.nullcontext():
+        elf, rows, pid = record(plan_of("throttle", "switches"), group, group)
+    assert not any(elf.json_of(wire.TICK)[-1]["loss"]["switches"].values())
+    left = elf.records("switches")
+    left = left[left["prev_tid"] == pid]
+    at = left["ts_ns"].astype(np.int64)
+    began = rows["ts_ns"].astype(np.int64) - rows["wait_ns"].astype(np.int64)
+    followers = [int(left["next_tid"][np.abs(at - ns).argmin()]) for ns in began]
+    assert len(rows) >= PLANTED - 2
+    assert rows["cpu_went_idle"].tolist() == [tid == 0 for tid in followers]
+    assert (0 in followers) == (not beside)
 
 
 def test_burning_without_a_limit_is_no_throttling(group: Group) -> None:
