@@ -29,6 +29,7 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     assert sum(row["blocks"] for row in mine) >= 23
     assert sum(row["blocked_ns"] for row in mine) >= sum(row["blocked_ns"] for row in slept)
     check_blocked(rows.to_pylist(), table("offcpu_now").to_pylist(), facts)
+    check_deep(rows.to_pylist(), facts)
     check_names(rows, table("symbols"), facts)
 
 
@@ -48,6 +49,16 @@ def check_blocked(rows: list[dict[str, Any]], now: list[dict[str, Any]], facts: 
         assert (row["state"], row["comm"], row["start_ns"]) == ("D", "blocked", ended["start_ns"])
         assert row["kernel_stack"]
         assert since - EDGE_NS <= row["ts_ns"] <= ended["ts_ns"] + EDGE_NS
+
+
+def check_deep(rows: list[dict[str, Any]], facts: dict[str, Any]) -> None:
+    """Where all places for frames are taken, the row says that there may be more; where not, there are none."""
+    asleep = [row for row in rows if row["tgid"] == facts["deep"] and row["blocked_ns"] >= facts["sleep_ns"] - SET_NS]
+    deep = [row for row in asleep if row["state"] == "S" and len(row["user_frames"]) > 1]
+    assert len(deep) == 23
+    assert {(row["cut"], len(row["user_frames"])) for row in deep} == {(True, 32)}
+    (blocked,) = [r for r in rows if r["tgid"] == facts["blocked"] and r["blocked_ns"] >= facts["block_ns"] - SET_NS]
+    assert not blocked["cut"]
 
 
 def check_names(rows: pa.Table, symbols: pa.Table, facts: dict[str, Any]) -> None:

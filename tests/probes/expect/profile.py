@@ -13,6 +13,7 @@ SPEC = "profile:hz=199"
 KEPT = True
 #: Of so many samples at least, the share of 3/4 is right within 4 standard deviations of a sampling of that number.
 ENOUGH = 100
+PLACES = 32
 
 
 def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
@@ -25,6 +26,7 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     check_stripped(user_stacks(of["stripped"]))
     check_without_frames(user_stacks(of["no-frames"]))
     check_compiled(user_stacks(of["jit"]))
+    check_deep(user_stacks(of["deep"]), samples.to_pylist(), facts["deep"]["tgid"])
     kernel = {(name, kind) for row in rows for name, kind in zip(row["frames"], row["kinds"], strict=True)}
     assert any(kind == "kernel" and name.startswith(("do_syscall", "asm_", "ret_from_fork")) for name, kind in kernel)
     check_counts(samples, table("profile_cpu").to_pylist())
@@ -83,6 +85,16 @@ def check_without_frames(stacks: dict[tuple[str, ...], int]) -> None:
     assert heavy >= 0.98 * sum(stacks.values()), stacks
     # nothing called _start, and until it has set rbp nothing is to be cut
     assert all(stack == ("_start",) or (stack[0] == "[cut]" and len(stack) == 2) for stack in stacks), stacks
+
+
+def check_deep(stacks: dict[tuple[str, ...], int], samples: list[dict[str, Any]], tgid: int) -> None:
+    """Its samples have as many frames as there is room for, and say that there were more."""
+    total = sum(stacks.values())
+    assert total >= ENOUGH
+    assert stacks.get(("[cut]", *["santa_deep"] * PLACES), 0) >= 0.98 * total, stacks
+    for row in samples:
+        if row["tgid"] == tgid and row["user_frames"] is not None and len(row["kernel_stack"] or []) < PLACES:
+            assert row["cut"] == (len(row["user_frames"]) == PLACES)
 
 
 def check_compiled(stacks: dict[tuple[str, ...], int]) -> None:

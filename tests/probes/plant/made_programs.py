@@ -7,6 +7,11 @@ import time
 
 BASE, CODE_AT = 0x400000, 0x200
 ENTER, LEAVE = b"\x55\x48\x89\xe5", b"\x5d\xc3"  # push rbp; mov rbp, rsp ... pop rbp; ret
+DEPTH = 40  # of a recursion: more than the 32 frames that a stack has room for
+
+
+def burning(rounds):
+    return b"\xb9" + struct.pack("<I", rounds) + b"\xff\xc9\x75\xfc"  # mov ecx; dec ecx; jnz
 
 
 class Code:
@@ -24,7 +29,14 @@ class Code:
         self.calls.append((len(self.code), name))
 
     def burn(self, rounds):
-        self.code += b"\xb9" + struct.pack("<I", rounds) + b"\xff\xc9\x75\xfc"  # mov ecx; dec ecx; jnz
+        self.code += burning(rounds)
+
+    def recursion(self, name, innermost):
+        """A function that calls itself until ebx, which the caller sets, is 0, and there does what is wanted."""
+        self.begin(name)
+        self.code += ENTER + b"\xff\xcb\x74\x07"  # dec ebx; jz to the innermost
+        self.call(name)
+        self.code += b"\xeb" + bytes([len(innermost)]) + innermost + LEAVE  # jmp over it
 
     def finished(self):
         code = bytearray(self.code)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from made_programs import BASE, CODE_AT, ENTER, LEAVE, Code, burnt_s, elf
+from made_programs import BASE, CODE_AT, DEPTH, ENTER, LEAVE, Code, burning, burnt_s, elf
 
 BURN_S, WAIT_S = 1.2, 60
 ROUNDS = 200_000
@@ -45,6 +45,17 @@ def with_frames():
     c.begin("santa_light")
     c.burn(ROUNDS)
     c.code += b"\xc3"
+    return c
+
+
+def deep():
+    """_start -> santa_deep -> santa_deep ..., deeper than a stack has room for."""
+    c = Code()
+    c.begin("_start")
+    c.code += b"\x31\xed\xbb" + struct.pack("<I", DEPTH)  # xor ebp, ebp; mov ebx
+    c.call("santa_deep")
+    c.code += b"\xeb\xf4"  # jmp to the mov
+    c.recursion("santa_deep", burning(3 * ROUNDS))
     return c
 
 
@@ -94,7 +105,8 @@ facts, children = {"folder": folder}, {}
 jit, jit_map = compiled()
 try:
     for name, code, symbols in (
-        ("whole", with_frames(), True), ("stripped", with_frames(), False), ("no-frames", without_frames(), True)
+        ("whole", with_frames(), True), ("stripped", with_frames(), False), ("no-frames", without_frames(), True),
+        ("deep", deep(), True),
     ):  # fmt: skip
         program, build_id = elf(code, name, symbols)
         path = f"{folder}/{name}"
