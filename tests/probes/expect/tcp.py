@@ -29,7 +29,32 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     assert [(row["tgid"], row["ended"], row["error"], row["lifetime_ns"]) for row in refused] == [
         (facts["client"], "refused", 111, None)
     ] * 23
-    _check_times(rows, facts["far"])
+    _check_times(rows, facts["far_away"])
+    _check_unanswered([row for row in rows if row["tgid"] == facts["unanswered"]["client"]], facts["unanswered"])
+    _check_nowhere([row for row in rows if row["tgid"] == facts["nowhere"]["client"]], facts["nowhere"])
+
+
+def _check_unanswered(rows: list[dict[str, Any]], silent: dict[str, Any]) -> None:
+    """Each was given up when its SYN had been sent again, 1 s after the first or more often, and not been answered."""
+    assert sorted(str(row["local_port"]) for row in rows) == sorted(silent["took"])
+    assert len(rows) == 23
+    for row in rows:
+        port = str(row["local_port"])
+        assert (row["remote_ip"], row["remote_port"], row["direction"]) == (silent["ip"], silent["port"], "out")
+        assert (row["ended"], row["error"], row["retransmits"]) == ("timeout", 110, silent["syns"][port] - 1)
+        assert row["retransmits"] > 0
+        assert (row["lifetime_ns"], row["srtt_ns"], row["sent_bytes"]) == (None, None, 0)
+        assert 1.9e9 < row["connect_ns"] <= silent["took"][port]
+
+
+def _check_nowhere(rows: list[dict[str, Any]], nowhere: dict[str, Any]) -> None:
+    """Where no port is left the connection begins and fails at once; where there is no route there is none."""
+    failed = [row for row in rows if row["ended"] == "failed"]
+    assert [(row["remote_ip"], row["remote_port"], row["local_port"]) for row in failed] == [
+        ("127.0.0.1", nowhere["port"], 0)
+    ] * 23
+    assert {(row["error"], row["lifetime_ns"], row["direction"]) for row in failed} == {(None, None, "out")}
+    assert nowhere["no_route"] not in {row["remote_ip"] for row in rows}
 
 
 def _check_times(rows: list[dict[str, Any]], far: dict[str, Any]) -> None:
