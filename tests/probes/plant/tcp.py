@@ -21,7 +21,7 @@ import time
 
 PLANTED = 23
 DELAY_NS = 10_000_000
-NEAR, FAR = "198.51.100.1", "198.51.100.2"
+NEAR, FAR = "203.0.113.1", "203.0.113.2"  # tcp_loss plants in another net
 SILENT = 9  # the port of what cannot be reached
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x1, 0x1000
 REPLY = 1000
