@@ -15,7 +15,8 @@ from santabpf.errors import RecordingError
 from santabpf.recording import Recording, Writer
 from santabpf.recording import open as open_recording
 from santabpf.replay import Evaluator, Result, replay
-from santabpf.scenarios import all_scenarios, load_scenario
+from santabpf.replay.query import Query
+from santabpf.scenarios import all_scenarios, get_scenario, load_scenario
 from santabpf.shipped import shipped
 from santabpf.verdict import Verdict
 
@@ -404,15 +405,15 @@ def test_every_sentence_names_evidence_that_is_there(length: int, tmp_path: Path
 def test_evidence_can_be_asked_again_and_gives_the_same_rows(fired: tuple[Recording, Result]) -> None:
     recording, result = fired
     verdict = only(result)
-    from santabpf.replay.query import run
-
-    for evidence in verdict.evidence:
-        if evidence.name.startswith("signal_"):
-            continue
-        rows = run(recording, evidence.sql, evidence.params)
-        assert rows.num_rows == evidence.count
-        assert tuple(rows.schema.names) == evidence.columns
-        assert rows.num_rows == 0 or rows.column(0)[0].as_py() == evidence.rows[0][0]
+    optional = get_scenario(verdict.scenario).optional
+    with Query(recording) as query:
+        for evidence in verdict.evidence:
+            if evidence.name.startswith("signal_"):
+                continue
+            rows = query.run(evidence.sql, evidence.params, optional=optional).table
+            assert rows.num_rows == evidence.count
+            assert tuple(rows.schema.names) == evidence.columns
+            assert rows.num_rows == 0 or rows.column(0)[0].as_py() == evidence.rows[0][0]
 
 
 def test_its_json_holds_whole_numbers_and_texts_only_and_no_place(fired: tuple[Recording, Result]) -> None:
