@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from probes.places import LIMIT_BYTES
 from real_elf import Elf, decoded, plan_of
 
 from santabpf import wire
 
 pytestmark = pytest.mark.bpf
-FILE_BYTES, LIMIT_BYTES = 23 << 20, 8 << 20
+FILE_BYTES = 23 << 20
 #: Enters the cgroup, reads a file twice, and lets the cache forget what is left of it.
 SCRIPT = """
 import os, sys
@@ -29,23 +30,6 @@ for _ in range(2):
         at += len(got)
 os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 """
-
-
-@pytest.fixture
-def cgroup() -> Iterator[Path]:
-    """A cgroup below ours whose memory is limited; removed at the end."""
-    lines = dict(re.findall(r"^\d+:(.*?):(.*)$", Path("/proc/self/cgroup").read_text(), re.MULTILINE))
-    root = Path("/sys/fs/cgroup/memory") if "memory" in lines else Path("/sys/fs/cgroup")
-    folder = root / lines.get("memory", lines.get("", "/")).lstrip("/") / f"santa-reclaim-{os.getpid()}"
-    folder.mkdir()
-    try:
-        limit = folder / ("memory.limit_in_bytes" if "memory" in lines else "memory.max")
-        if not limit.exists():
-            pytest.skip("this cgroup can't be limited: its parent does not pass the memory controller on")
-        limit.write_text(str(LIMIT_BYTES))
-        yield folder
-    finally:
-        folder.rmdir()
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@
 	OFF_FDT_FD != OFF_ABSENT)
 
 #define COUNTS_MISSES (OFF_FOLIO_INDEX != OFF_ABSENT && OFF_TASK_READS != OFF_ABSENT && OFF_TASK_WRITES != OFF_ABSENT)
+#define COUNTS_RETURNS (OFF_FOLIO_INDEX != OFF_ABSENT && OFF_INODE_SIZE != OFF_ABSENT && OFF_INODE_NUMBER != OFF_ABSENT && \
+	OFF_INODE_GENERATION != OFF_ABSENT)
 
 /*
  * Of a page that a read asked for, and that the same call had to add, nobody had thought before: it was missed. How many
@@ -72,6 +74,10 @@ static __always_inline struct page_cache_value *cache_of(u64 inode)
 	if (value)
 		value->missed_pages = ~0ULL;
 #endif
+#if !COUNTS_RETURNS
+	if (value)
+		value->returned_pages = ~0ULL;
+#endif
 	return value;
 }
 
@@ -120,6 +126,66 @@ static __always_inline u64 folio_pages(u64 folio)
 	return 1;
 }
 
+#if COUNTS_RETURNS
+/*
+ * What was evicted is remembered until something else needs its place, and until it returns. Pages that follow each other
+ * in a file have places that do, so they are never in each other's way. Who has a place is told by 64 bits: where they are
+ * the same, so is the page.
+ */
+#define EVICTIONS 1048576 /* 4 GiB of pages */
+#define SOON_NS 600000000000ULL
+#define FOLIO_MAX 512 /* pages of the largest folio (x86_64) */
+struct page_cache_eviction { u64 page, ts_ns; };
+BPF_ARRAY(page_cache_evictions, struct page_cache_eviction, EVICTIONS);
+
+/* Of a file, not of its place in memory, which the next one may be given. */
+static __always_inline u64 file_bits(u64 inode)
+{
+	u64 bits = (read_u64(inode + OFF_INODE_SB) ^ read_u32(inode + OFF_INODE_GENERATION)) * 0x9e3779b97f4a7c15ULL;
+	bits = (bits ^ bits >> 32 ^ read_u64(inode + OFF_INODE_NUMBER)) * 0xbf58476d1ce4e5b9ULL;
+	return bits ^ bits >> 32;
+}
+
+static __always_inline u64 page_bits(u64 file, u64 index) { return file + index * 0x94d049bb133111ebULL; }
+
+static __always_inline struct page_cache_eviction *place_of(u64 file, u64 index)
+{
+	u32 slot = (file + index) & (EVICTIONS - 1);
+	return page_cache_evictions.lookup(&slot);
+}
+
+static __always_inline void evicts(u64 inode, u64 first, u64 pages)
+{
+	u64 file = file_bits(inode), now = bpf_ktime_get_ns();
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < FOLIO_MAX && i < pages; i++) {
+		struct page_cache_eviction *place = place_of(file, first + i);
+		if (!place)
+			break;
+		place->page = page_bits(file, first + i);
+		place->ts_ns = now;
+	}
+}
+
+/* How many of these pages had been evicted not long ago. What is written past the end of its file is new. */
+static __always_inline u64 returned(u64 inode, u64 first, u64 pages)
+{
+	u64 file = file_bits(inode), count = 0;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < FOLIO_MAX && i < pages; i++) {
+		struct page_cache_eviction *place = place_of(file, first + i);
+		if (!place)
+			break;
+		if (place->page != page_bits(file, first + i))
+			continue;
+		place->page = 0;
+		if ((first + i) << 12 < read_u64(inode + OFF_INODE_SIZE) && bpf_ktime_get_ns() - place->ts_ns < SOON_NS)
+			count++;
+	}
+	return count;
+}
+#endif
+
 RAW_TRACEPOINT_PROBE(mm_filemap_add_to_page_cache)
 {
 	if (!is_armed())
@@ -129,8 +195,14 @@ RAW_TRACEPOINT_PROBE(mm_filemap_add_to_page_cache)
 	if (!value)
 		return 0;
 	value->added_pages += pages;
+#if OFF_FOLIO_INDEX != OFF_ABSENT
+	u64 first = read_u64(folio + OFF_FOLIO_INDEX);
+#endif
 #if COUNTS_MISSES
-	adds(inode, read_u64(folio + OFF_FOLIO_INDEX), pages);
+	adds(inode, first, pages);
+#endif
+#if COUNTS_RETURNS
+	value->returned_pages += returned(inode, first, pages);
 #endif
 	return 0;
 }
@@ -139,14 +211,18 @@ RAW_TRACEPOINT_PROBE(mm_filemap_delete_from_page_cache)
 {
 	if (!is_armed())
 		return 0;
-	struct page_cache_value *value = cache_of(folio_inode(ctx->args[0]));
+	u64 folio = ctx->args[0], inode = folio_inode(folio), pages = folio_pages(folio);
+	struct page_cache_value *value = cache_of(inode);
 	if (!value)
 		return 0;
-	u64 pages = folio_pages(ctx->args[0]);
-	if (read_u32(bpf_get_current_task() + OFF_TASK_FLAGS) & PF_MEMALLOC)
-		value->evicted_pages += pages;
-	else
+	if (!(read_u32(bpf_get_current_task() + OFF_TASK_FLAGS) & PF_MEMALLOC)) {
 		value->removed_pages += pages;
+		return 0;
+	}
+	value->evicted_pages += pages;
+#if COUNTS_RETURNS
+	evicts(inode, read_u64(folio + OFF_FOLIO_INDEX), pages);
+#endif
 	return 0;
 }
 

@@ -18,11 +18,12 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     ]
     knows = facts["probe"]["state"] == "on"
     assert {row["counts_lookups"] for row in rows if not row["is_disk"]} == {knows}
-    names = ("looked_up_pages", "missed_pages", "added_pages", "evicted_pages", "removed_pages")
+    names = ("looked_up_pages", "missed_pages", "added_pages", "returned_pages", "evicted_pages", "removed_pages")
     assert [sum(row[name] for row in rows if not row["is_disk"]) for name in names] == [
         facts["times"] * facts["pages"],
         facts["pages"],
         facts["pages"],
+        0,
         0,
         facts["pages"],
     ]

@@ -23,3 +23,9 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     cache = [row for row in table("page_cache").to_pylist() if row["tgid"] == facts["reader"]]
     # some pages of another kind, such as a page table's, may be among those that were freed
     assert freed - max(2, freed // 1000) <= sum(row["evicted_pages"] for row in cache) <= freed
+    disk = (facts["major"], facts["minor"], False)
+    mine = [row for row in cache if (row["major"], row["minor"], row["is_disk"]) == disk]
+    added, returned = (sum(row[name] for row in mine) for name in ("added_pages", "returned_pages"))
+    assert (2 * facts["file_bytes"] - facts["limit_bytes"]) // 4096 <= added
+    # each page of the file is brought in for the first time once; so is what its program still needs of that disk
+    assert 0 <= added - facts["file_bytes"] // 4096 - returned <= 64

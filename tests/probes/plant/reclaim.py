@@ -41,10 +41,12 @@ try:
         stream.flush()
         os.fsync(stream.fileno())
         forget(stream.fileno())
+    device = os.stat(home + "/private").st_dev
     container = "%064x" % os.getpid()
     with own_cgroup.made("memory", "docker-%s.scope" % container) as (folder, is_v1):
         own_cgroup.put(folder, "memory.limit_in_bytes" if is_v1 else "memory.max", LIMIT_BYTES)
         facts = {"reader": read_twice(folder, home + "/private"), "container_id": container}
+        facts["major"], facts["minor"] = os.major(device), os.minor(device)
         facts["cgroup_id"], facts["cgroup"] = own_cgroup.shown(folder)
         own_cgroup.put(folder, "memory.force_empty", 0) if is_v1 else None
 finally:
