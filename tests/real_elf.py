@@ -197,7 +197,7 @@ class Elf:
     def __exit__(self, *exc: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)  # beside others it takes a while to let go of all probes
         self._out.close()
         with contextlib.suppress(BrokenPipeError):
             self._in.close()

@@ -68,7 +68,7 @@ MAY_IMPORT = {
     "catalogue": {"completion", "display", "errors", "places", "probes", "scenarios", "schema", "tables"},
     "bench": {
         "charts", "decode", "display", "elf", "errors", "launch", "machine", "probes", "record", "recording", "replay",
-        "report", "scenarios", "tables", "transport", "units", "wire", "workbench",
+        "report", "scenarios", "shipped", "sweep", "tables", "transport", "units", "wire", "workbench",
     },  # of the elf: its stub headers, for the BCC callback that it is compared with
     "cli": None,  # everything; nobody imports it
 }

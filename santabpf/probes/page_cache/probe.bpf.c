@@ -132,7 +132,7 @@ static __always_inline u64 folio_pages(u64 folio)
  * in a file have places that do, so they are never in each other's way. Who has a place is told by 64 bits: where they are
  * the same, so is the page.
  */
-#define EVICTIONS 1048576 /* 4 GiB of pages */
+#define EVICTIONS 262144 /* 1 GiB of pages */
 #define SOON_NS 600000000000ULL
 #define FOLIO_MAX 512 /* pages of the largest folio (x86_64) */
 struct page_cache_eviction { u64 page, ts_ns; };
