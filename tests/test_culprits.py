@@ -126,7 +126,7 @@ PLANTED = {
         "report-builder (pid N)", "/usr/bin/python3 ./report-builder 0.02 8", "supervise (pid N)", f"supervise {DRILL}"
     ),
     "page_cache_thrash": program(
-        "archive-search (pid N)", "/usr/bin/python3 ./archive-search squeezed 8", f"{DRILL} (pid N)",
+        "archive-search (pid N)", "/usr/bin/python3 ./archive-search squeezed 10", f"{DRILL} (pid N)",
         f"archive-search {DRILL}", file="archive.db (inode 12 on device 7:N)",
     ),
     "privilege_escalation": program(
