@@ -134,7 +134,7 @@ static __always_inline u64 folio_pages(u64 folio)
  */
 #define EVICTIONS 262144 /* 1 GiB of pages */
 #define SOON_NS 600000000000ULL
-#define FOLIO_MAX 512 /* pages of the largest folio (x86_64) */
+#define FOLIO_MAX 64 /* pages of one folio that are looked at: of a larger one each second, each fourth, ... */
 struct page_cache_eviction { u64 page, ts_ns; };
 BPF_ARRAY(page_cache_evictions, struct page_cache_eviction, EVICTIONS);
 
@@ -154,15 +154,21 @@ static __always_inline struct page_cache_eviction *place_of(u64 file, u64 index)
 	return page_cache_evictions.lookup(&slot);
 }
 
+/* How many pages of a folio each one stands for that is looked at. */
+static __always_inline u64 stands_for(u64 pages) { return pages > FOLIO_MAX ? pages / FOLIO_MAX : 1; }
+
 static __always_inline void evicts(u64 inode, u64 first, u64 pages)
 {
-	u64 file = file_bits(inode), now = bpf_ktime_get_ns();
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < FOLIO_MAX && i < pages; i++) {
-		struct page_cache_eviction *place = place_of(file, first + i);
+	u64 file = file_bits(inode), now = bpf_ktime_get_ns(), each = stands_for(pages);
+#pragma unroll
+	for (u32 i = 0; i < FOLIO_MAX; i++) {
+		u64 index = first + i * each;
+		if (i >= pages)
+			break;
+		struct page_cache_eviction *place = place_of(file, index);
 		if (!place)
 			break;
-		place->page = page_bits(file, first + i);
+		place->page = page_bits(file, index);
 		place->ts_ns = now;
 	}
 }
@@ -170,17 +176,20 @@ static __always_inline void evicts(u64 inode, u64 first, u64 pages)
 /* How many of these pages had been evicted not long ago. What is written past the end of its file is new. */
 static __always_inline u64 returned(u64 inode, u64 first, u64 pages)
 {
-	u64 file = file_bits(inode), count = 0;
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < FOLIO_MAX && i < pages; i++) {
-		struct page_cache_eviction *place = place_of(file, first + i);
+	u64 file = file_bits(inode), count = 0, each = stands_for(pages);
+#pragma unroll
+	for (u32 i = 0; i < FOLIO_MAX; i++) {
+		u64 index = first + i * each;
+		if (i >= pages)
+			break;
+		struct page_cache_eviction *place = place_of(file, index);
 		if (!place)
 			break;
-		if (place->page != page_bits(file, first + i))
+		if (place->page != page_bits(file, index))
 			continue;
 		place->page = 0;
-		if ((first + i) << 12 < read_u64(inode + OFF_INODE_SIZE) && bpf_ktime_get_ns() - place->ts_ns < SOON_NS)
-			count++;
+		if (index << 12 < read_u64(inode + OFF_INODE_SIZE) && bpf_ktime_get_ns() - place->ts_ns < SOON_NS)
+			count += each;
 	}
 	return count;
 }
