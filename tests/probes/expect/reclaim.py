@@ -27,5 +27,7 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     mine = [row for row in cache if (row["major"], row["minor"], row["is_disk"]) == disk]
     added, returned = (sum(row[name] for row in mine) for name in ("added_pages", "returned_pages"))
     assert (2 * facts["file_bytes"] - facts["limit_bytes"]) // 4096 <= added
-    # each page of the file is brought in for the first time once; so is what its program still needs of that disk
-    assert 0 <= added - facts["file_bytes"] // 4096 - returned <= 64
+    # each page of the file is brought in for the first time once; all else came back: never more is told than that, and
+    # where it was read ahead in folios of changing sizes, not all
+    again = added - facts["file_bytes"] // 4096
+    assert again / 2 <= returned <= again
