@@ -35,7 +35,8 @@ def moved(scenario: Scenario, alarm: str, op: str, value: float) -> Scenario:
 def edges(scenario: Scenario, recording: Recording) -> list[tuple[Scenario, State]]:
     """For each of its alarms, the scenario with one that is just raised here, and with one that just is not."""
     worst: dict[str, float] = {}
-    with Evaluator(recording, [deciding(scenario)]) as evaluator:
+    any_value = tuple(replace(a, warn=Threshold(">=", 0.0), crit=None, clear=None) for a in scenario.alarms)
+    with Evaluator(recording, [replace(deciding(scenario), alarms=any_value)]) as evaluator:
         evaluator.advance()
         for track in evaluator.tracks or ():
             for series in (*track.series.values(), *track.idle.values()):
