@@ -134,19 +134,30 @@ def turned(judge: Judge, tables: set[str], fired: bool) -> Reason:
 
 
 def not_ruled_out(judge: Judge, cause: Cause, start: int, end: int) -> v.Sentence | None:
-    """That this cause can't be ruled out in [start, end), as rows that its evidence would have read were lost.
+    """That this cause can't be ruled out in [start, end): rows that its evidence would have read were lost, or nobody
+    watched.
 
     Evidence may look as far back as the signals do; of what is read once, at the start, every row counts.
     """
     start -= max((signal.lookback_ns for signal in judge.scenario.signals), default=0)
-    gone: dict[str, int] = {}
-    for table in judge.lost.keys() & _read(judge, cause) if judge.lost else ():
+    gaps = [gap for gap in _gaps(judge) if gap["reason"] != "stopped" and _overlaps(gap, start, end)]
+    if not gaps and not judge.lost:
+        return None
+    read, gone = _read(judge, cause), {}
+    for table in judge.lost.keys() & read:
         seconds = judge.lost[table].items()
         gone[table] = sum(n for second, n in seconds if start <= second < end or not is_per_second(table))
-    gone = {table: n for table, n in gone.items() if n}
-    if not gone:
-        return None
-    return v.Sentence(f"{_gone(gone)}, so it is not ruled out: {cause.name}.", (*cause.evidence, *loss(judge)))
+    if gone := {table: n for table, n in gone.items() if n}:
+        return v.Sentence(f"{_gone(gone)}, so it is not ruled out: {cause.name}.", (*cause.evidence, *loss(judge)))
+    for gap in gaps:
+        if gap["table"] is None or gap["table"] in read:
+            words = f"{_unknown(gap)}, so it is not ruled out: {cause.name}."
+            return v.Sentence(words, (*cause.evidence, "recording_gaps"))
+    return None
+
+
+def _overlaps(gap: dict[str, Any], start: int, end: int) -> bool:
+    return bool(gap["ts_ns"] < end and (gap["end_ns"] is None or gap["end_ns"] > start))
 
 
 def _read(judge: Judge, cause: Cause) -> set[str]:
@@ -165,22 +176,20 @@ def _gone(counts: Mapping[str, int]) -> str:
     return f"{' and '.join(rows)} {'was' if sum(counts.values()) == 1 else 'were'} lost"
 
 
+def _unknown(gap: dict[str, Any]) -> str:
+    """Of which table nothing is known, and when."""
+    end = "the end" if gap["end_ns"] is None else format_utc(gap["end_ns"], date=False)
+    return f"Nothing is known about {gap['table'] or 'any table'} from {format_utc(gap['ts_ns'], date=False)} to {end}"
+
+
 def always(judge: Judge) -> list[v.Sentence]:
     """All that is not known, whatever the answer."""
     out = list(_losses(judge, judge.scenario.tables))
     for row in _gaps(judge):
         if row["reason"] == "stopped":
             continue
-        end = "the end" if row["end_ns"] is None else format_utc(row["end_ns"], date=False)
-        out.append(
-            v.Sentence(
-                f"Nothing is known about {row['table'] or 'any table'} from "
-                f"{format_utc(row['ts_ns'], date=False)} to {end}: {row['reason']}"
-                + (f" ({row['detail']})" if row["detail"] else "")
-                + ".",
-                ("recording_gaps",),
-            )
-        )
+        detail = f" ({row['detail']})" if row["detail"] else ""
+        out.append(v.Sentence(f"{_unknown(row)}: {row['reason']}{detail}.", ("recording_gaps",)))
     total, have = (judge.end - judge.start) // SECOND, judge.watched
     is_there = not any(why_not(judge, table) for table in judge.scenario.tables)
     if is_there and have < total - 2:  # the first and the last are rarely whole

@@ -130,3 +130,33 @@ def test_what_was_lost_when_the_incident_was_over_or_before_it_leaves_what_is_ru
     assert touched
     assert ruled_out(found["before"]) == ruled_out(found["after"]) == ruled_out(before)
     assert ruled_out(found["first"]) == ruled_out(found["last"]) == ruled_out(before) - touched
+
+
+def gap(table: str | None, from_ns: int, to_ns: int | None) -> pa.Table:
+    """What `gaps` tells of one that nobody watched for a while."""
+    row = {"ts_ns": from_ns, "end_ns": to_ns, "table": table, "reason": "probe_failed", "detail": "killed"}
+    return pa.Table.from_pylist([row], schema=table_schema("gaps").arrow)
+
+
+def test_a_cause_is_not_ruled_out_by_what_nobody_watched(tmp_path: Path) -> None:
+    whole, table = bundled("memory_usage"), "cgroup_metrics"
+    (before,) = replay(whole, ["memory_usage"]).verdicts
+    from_ns, over_ns = last(before), last(before) + SECOND
+    nodes = {
+        "of-it": {"gaps": gap(table, from_ns, from_ns + SECOND // 2)},
+        "of-it-to-the-end": {"gaps": gap(table, from_ns, None)},
+        "of-all": {"gaps": gap(None, from_ns, over_ns)},
+        "of-another": {"gaps": gap("oom", from_ns, over_ns)},
+        "afterwards": {"gaps": gap(table, over_ns, None)},
+    }
+    found = {v.node: v for v in replay(changed(whole, tmp_path / "r", nodes), ["memory_usage"]).verdicts}
+    assert {verdict.state for verdict in found.values()} == {"fired"}
+    touched = {cause for cause in ruled_out(before) if table in reads("memory_usage", cause)}
+    assert touched
+    assert ruled_out(found["of-it"]) == ruled_out(found["of-it-to-the-end"]) == ruled_out(before) - touched
+    assert ruled_out(found["of-all"]) == set()
+    assert ruled_out(found["of-another"]) == ruled_out(found["afterwards"]) == ruled_out(before)
+    told = [s.text for s in found["of-it"].could_not_tell if "so it is not ruled out" in s.text]
+    assert len(told) == len(touched)
+    assert all(text.startswith(f"Nothing is known about {table} from ") for text in told)
+    assert {s.evidence[-1] for s in found["of-it"].could_not_tell if s.text in told} == {"recording_gaps"}
