@@ -88,14 +88,23 @@ def _check_calls(of: Callable[..., list[Row]], facts: Row) -> None:
     assert [(r["action"], r["flags"], r["error"]) for r in of("unshare")] == [("unshare", CLONE_NEWUTS, None)] * PLANTED
     entered = [(r["action"], r["flags"], r["value"], r["error"]) for r in of("setns")]
     assert entered == [("setns", CLONE_NEWUTS, facts["setns"]["inode"], None)] * PLANTED
-    cloned = of("clone")
-    assert [(r["action"], r["flags"], r["error"]) for r in cloned] == [("clone", CLONE_NEWUTS, None)] * PLANTED
-    assert len({r["target_tid"] for r in cloned}) == PLANTED
+    for name in ("clone", "clone3"):
+        cloned = of(name)
+        assert [(r["action"], r["flags"], r["error"]) for r in cloned] == [("clone", CLONE_NEWUTS, None)] * PLANTED
+        assert len({r["target_tid"] for r in cloned}) == PLANTED
+    moved = [(r["action"], r["what"], r["detail"], r["error"]) for r in of("move_mount")]
+    assert moved == [("move_mount", "/nowhere/too", "/nowhere", errno.ENOENT)] * PLANTED
     created = [(r["action"], r["what"], r["error"], r["fd"] > 2) for r in of("memfd_create")]
     assert created == [("memfd_create", "santa-planted", None, True)] * PLANTED
 
     program = f"{facts['folder']}/program"
-    for name, mode in (("chmod_s", 0o4755), ("fchmod_s", 0o2755), ("fchmodat_s", 0o6755)):
+    if "load_module" in facts:
+        loaded = [(r["action"], r["what"], r["flags"], r["error"]) for r in of("load_module")]
+        assert loaded == [("load_module", program, 2, errno.ENOEXEC)] * PLANTED
+    bits = {"chmod_s": 0o4755, "fchmod_s": 0o2755, "fchmodat_s": 0o6755, "fchmodat2_s": 0o4711}
+    for name, mode in bits.items():
+        if name not in facts:  # fchmodat2 came in 6.6
+            continue
         found = [(r["action"], r["what"], r["flags"], r["error"]) for r in of(name)]
         assert found == [("chmod_s", program, mode, None)] * PLANTED
     assert of("chmod_plain") == []
@@ -152,21 +161,26 @@ def _check_files(done: list[Row], rows: list[Row], facts: Row) -> None:
     def of(name: str, rows: list[Row], action: str) -> list[Row]:
         return [r for r in rows if r["tgid"] in facts[name]["tgids"] and r["action"] == action]
 
-    for how, action in (("open", "open"), ("relative", "open"), ("link", "open"), ("creat", "open"),
-                        ("truncate", "truncate"), ("chmod", "chmod")):  # fmt: skip
+    opened = dict.fromkeys(("open", "relative", "link", "creat", "by_open", "openat2"), "open")
+    for how, action in (opened | {"truncate": "truncate", "chmod": "chmod"}).items():
         assert [(r["path"], r["kind"]) for r in of(f"file_{how}", done, action)] == planted, how
         assert len([r for r in rows if r["tgid"] in facts[f"file_{how}"]["tgids"]]) == PLANTED
     assert {r["flags"] for r in of("file_chmod", done, "chmod")} == {0o666}
     assert [r for r in rows if r["tgid"] in facts["file_read"]["tgids"]] == []
 
-    renamed = [(r["path"], r["other_path"], r["kind"]) for r in of("move_rename", done, "rename")]
-    assert renamed == [("/etc/passwd", "/etc/other", "account")] * PLANTED
-    removed = [(r["path"], r["other_path"], r["kind"]) for r in of("move_unlink", done, "unlink")]
-    assert removed == [("/etc/cron.d/gone", None, "cron")] * PLANTED
-    linked = [(r["path"], r["other_path"], r["kind"]) for r in of("move_symlink", done, "symlink")]
-    assert linked == [(f"/etc/systemd/system/{n}.service", "/nowhere", "service") for n in range(PLANTED)]
-    copied = [(r["path"], r["other_path"], r["kind"]) for r in of("move_link", done, "link")]
-    assert copied == [(f"/etc/copy-{n}", "/etc/shadow", "account") for n in range(PLANTED)]
+    numbers = range(PLANTED)
+    moves: dict[str, tuple[str, list[tuple[str, str | None, str]]]] = {}
+    for how in ("rename", "renameat", "renameat2"):
+        moves[how] = "rename", [("/etc/passwd", "/etc/other", "account")] * PLANTED
+    for how in ("unlink", "unlinkat"):
+        moves[how] = "unlink", [("/etc/cron.d/gone", None, "cron")] * PLANTED
+    for how in ("symlink", "symlinkat"):
+        moves[how] = "symlink", [(f"/etc/systemd/system/{how}-{n}.service", "/nowhere", "service") for n in numbers]
+    for how in ("link", "linkat"):
+        moves[how] = "link", [(f"/etc/{how}-{n}", "/etc/shadow", "account") for n in numbers]
+    for how, (action, expected) in moves.items():
+        found = of(f"move_{how}", done, action)
+        assert [(r["path"], r["other_path"], r["kind"]) for r in found] == expected, how
     failed = [(r["path"], r["other_path"], r["error"]) for r in of("rename_denied", rows, "rename")]
     assert failed == [("/etc/passwd", "/nowhere/at/all", errno.ENOENT)] * PLANTED
     key = f"{facts['folder']}/.ssh/authorized_keys"

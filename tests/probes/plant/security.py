@@ -25,7 +25,9 @@ NOBODY = 65534
 CLONE_NEWNS, CLONE_NEWUTS = 0x00020000, 0x04000000
 MS_REC, MS_PRIVATE, MS_BIND = 0x4000, 0x40000, 0x1000
 # x86-64, arch/x86/entry/syscalls/syscall_64.tbl
-TRUNCATE, CREAT, CHMOD = 76, 85, 90
+OPEN, TRUNCATE, CREAT, LINK, CHMOD = 2, 76, 85, 86, 90
+UNLINKAT, RENAMEAT, LINKAT, SYMLINKAT, RENAMEAT2 = 263, 264, 265, 266, 316
+FINIT_MODULE, MOVE_MOUNT, CLONE3, OPENAT2, FCHMODAT2 = 313, 429, 435, 437, 452
 SETUID, SETGID, SETREUID, SETREGID, SETRESUID, SETRESGID = 105, 106, 113, 114, 117, 119
 SETGROUPS, SETFSUID, SETFSGID = 116, 122, 123
 CLONE, PTRACE, PIVOT_ROOT, CHROOT, UNSHARE, SETNS = 56, 101, 155, 161, 272, 308
@@ -34,6 +36,7 @@ PTRACE_DETACH, PTRACE_SEIZE = 17, 0x4206
 PR_SET_NAME = 15
 libc = ctypes.CDLL(None, use_errno=True)
 SAME = -1
+AT_FDCWD = -100
 # what lies below /etc, and its kind
 FILES = {
     "passwd": "account", "shadow": "account", "gshadow-": "account", "sudoers": "sudo", "sudoers.d/planted": "sudo",
@@ -155,6 +158,20 @@ def clones():
         os.waitpid(pid, 0)
 
 
+def clones_by_3():
+    arguments = struct.pack("<8Q", CLONE_NEWUTS, 0, 0, 0, signal.SIGCHLD, 0, 0, 0)
+    for _ in range(PLANTED):
+        pid = must(call(CLONE3, arguments, len(arguments)))
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+
+def knows(number, *arguments):
+    """Whether this kernel has such a call."""
+    return call(number, *arguments) != -errno.ENOSYS
+
+
 def memory_files():
     for _ in range(PLANTED):
         os.close(os.memfd_create("santa-planted"))
@@ -192,6 +209,8 @@ def modes(path, mode, how):
             must(call(CHMOD, path.encode(), mode))
         elif how == "fchmod":
             os.fchmod(fd, mode)
+        elif how == "fchmodat2":
+            must(call(FCHMODAT2, folder, os.path.basename(path).encode(), mode, 0))
         else:
             os.chmod(os.path.basename(path), mode, dir_fd=folder)
 
@@ -225,6 +244,10 @@ def sensitive(folder, how):
             os.close(os.open(f"{folder}/to-etc/{name}", os.O_WRONLY))
         elif how == "creat":
             os.close(must(call(CREAT, path.encode(), 0o600)))
+        elif how == "by_open":
+            os.close(must(call(OPEN, path.encode(), os.O_WRONLY, 0)))
+        elif how == "openat2":
+            os.close(must(call(OPENAT2, AT_FDCWD, name.encode(), struct.pack("<3Q", os.O_WRONLY, 0, 0), 24)))
         elif how == "read":
             os.close(os.open(path, os.O_RDONLY))
         elif how == "truncate":
@@ -239,16 +262,29 @@ def moves(folder, how):
     must(libc.mount(f"{folder}/etc".encode(), b"/etc", b"", ctypes.c_ulong(MS_BIND), None))
     os.chdir("/etc")
     for n in range(PLANTED):
-        if how == "rename":
+        if how.startswith("rename"):
             os.close(os.open("/etc/other", os.O_WRONLY | os.O_CREAT))
-            os.rename("other", "passwd")
-        elif how == "unlink":
+        elif how.startswith("unlink"):
             os.close(os.open("/etc/cron.d/gone", os.O_RDONLY | os.O_CREAT))
+        service, copy = f"/etc/systemd/system/{how}-{n}.service", f"/etc/{how}-{n}"
+        if how == "rename":
+            os.rename("other", "passwd")
+        elif how == "renameat":
+            must(call(RENAMEAT, AT_FDCWD, b"other", AT_FDCWD, b"passwd"))
+        elif how == "renameat2":
+            must(call(RENAMEAT2, AT_FDCWD, b"other", AT_FDCWD, b"passwd", 0))
+        elif how == "unlink":
             os.unlink("cron.d/gone")
+        elif how == "unlinkat":
+            must(call(UNLINKAT, AT_FDCWD, b"cron.d/gone", 0))
         elif how == "symlink":
-            os.symlink("/nowhere", f"/etc/systemd/system/{n}.service")
+            os.symlink("/nowhere", service)
+        elif how == "symlinkat":
+            must(call(SYMLINKAT, b"/nowhere", AT_FDCWD, service.encode()))
         elif how == "link":
-            os.link("/etc/shadow", f"/etc/copy-{n}")
+            must(call(LINK, b"/etc/shadow", copy.encode()))
+        elif how == "linkat":
+            must(call(LINKAT, AT_FDCWD, b"/etc/shadow", AT_FDCWD, copy.encode(), 0))
 
 
 def no_rename():
@@ -351,6 +387,12 @@ def plant(folder):
     put("unshare", child(each, UNSHARE, CLONE_NEWUTS))
     put("setns", child(enter), inode=os.stat("/proc/self/ns/uts").st_ino)
     put("clone", child(clones))
+    put("clone3", child(clones_by_3))
+    put("move_mount", child(refused, errno.ENOENT, MOVE_MOUNT, AT_FDCWD, b"/nowhere", AT_FDCWD, b"/nowhere/too", 0))
+    if knows(FINIT_MODULE, -1, b"", 0):
+        fd = os.open(f"{folder}/program", os.O_RDONLY)
+        put("load_module", child(refused, errno.ENOEXEC, FINIT_MODULE, fd, b"", 2))
+        os.close(fd)
 
     put("memfd_create", child(memory_files))
     fd = os.memfd_create("planted")
@@ -381,6 +423,8 @@ def plant(folder):
     put("chmod_s", child(modes, f"{folder}/program", 0o4755, "chmod"))
     put("fchmod_s", child(modes, f"{folder}/program", 0o2755, "fchmod"))
     put("fchmodat_s", child(modes, f"{folder}/program", 0o6755, "fchmodat"))
+    if knows(FCHMODAT2, AT_FDCWD, b"/nowhere", 0, 0):
+        put("fchmodat2_s", child(modes, f"{folder}/program", 0o4711, "fchmodat2"))
     put("chmod_plain", child(modes, f"{folder}/program", 0o755, "chmod"))
 
     put("rename_kernel", child(rename_thread, "kworker/0:1-eve"))
@@ -395,9 +439,9 @@ def plant(folder):
     program = setuid_program()
     put("exec_setuid", times(run_as_nobody, program) if program else [], path=program)
 
-    for how in ("open", "relative", "link", "truncate", "chmod", "creat", "read"):
+    for how in ("open", "relative", "link", "truncate", "chmod", "creat", "by_open", "openat2", "read"):
         put(f"file_{how}", child(sensitive, folder, how))
-    for how in ("rename", "unlink", "symlink", "link"):
+    for how in ("rename", "renameat", "renameat2", "unlink", "unlinkat", "symlink", "symlinkat", "link", "linkat"):
         put(f"move_{how}", child(moves, folder, how))
     put("rename_denied", child(no_rename))
     put("keys", child(keys, folder))
