@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -318,25 +318,37 @@ def draw_panel(drawing: Drawing, panel: Panel, row: int, last_ns: int, height: i
         top = max(1.15 * peak, _LEAST_RATIO if panel.unit == "%" else 0.0) or 1
         drawing.axis("y", row, range=[0, top])
     at = -math.inf  # where the label below stands, in pixels
-    for limit in sorted(levels, key=lambda one: one.value):
-        place = 0.0 if top is None else limit.value / top * height
+    for same in _alike(levels):
+        value = same[0].value
+        place = 0.0 if top is None else value / top * height
         at = max(place, at + _LABEL)
-        drawing.level(row, limit.value, _label(panel, limit), yshift=at - place if top is not None else 0.0)
+        drawing.level(row, value, _label(panel, same), yshift=at - place if top is not None else 0.0)
     for nth, limit in enumerate(one for one in panel.thresholds if not one.is_level):
-        drawing.beside(row, _label(panel, limit), yshift=-_LABEL * nth)
+        drawing.beside(row, _label(panel, [limit]), yshift=-_LABEL * nth)
     if panel.unit == "%":
         drawing.axis("y", row, tickformat=".0%")
 
 
-def _label(panel: Panel, limit: Threshold) -> dict[str, Any]:
-    """An annotation that says what an alarm compares with; and how, when it is pointed at."""
+def _alike(levels: Iterable[Threshold]) -> list[list[Threshold]]:
+    """Those that several alarms have in common together, the lowest first: they are one line."""
+    found: dict[tuple[float, str, str], list[Threshold]] = {}
+    for limit in levels:
+        found.setdefault((limit.value, limit.state, limit.op), []).append(limit)
+    return sorted(found.values(), key=lambda same: same[0].value)
+
+
+def _label(panel: Panel, same: Sequence[Threshold]) -> dict[str, Any]:
+    """An annotation that says what an alarm, or several, compare with; and how each does, when it is pointed at."""
+    limit = same[0]
     colour = STATE_COLOURS.get(limit.state, MUTED)
     unit = f" {panel.unit}" if panel.unit not in ("%", "") else ""
     value = f"{limit.value:.0%}" if panel.unit == "%" else f"{limit.value:.4g}{unit}"
-    seconds = f"the last {limit.over_s} s" if limit.over_s > 1 else "a second"
     beyond = f"{COMPARED[limit.op]} {value}"
-    how = f"{limit.state} is raised where {_LOOKUPS.get(limit.lookup, limit.lookup)} {seconds} is {beyond}"
+    how = []
+    for one in same:
+        seconds = f"the last {one.over_s} s" if one.over_s > 1 else "a second"
+        how.append(f"{one.state} is raised where {_LOOKUPS.get(one.lookup, one.lookup)} {seconds} is {beyond}")
     tail = "" if limit.is_level else f" in {limit.over_s} s"
     does = {"warn": "warns", "crit": "critical"}.get(limit.state, limit.state)
-    return {"text": f"{plotly_text(does)}<br>{plotly_text(beyond + tail)}", "hovertext": plotly_text(how),
-            "align": "left", "font": {"size": 11, "color": colour}}
+    return {"text": f"{plotly_text(does)}<br>{plotly_text(beyond + tail)}",
+            "hovertext": "<br>".join(map(plotly_text, how)), "align": "left", "font": {"size": 11, "color": colour}}

@@ -167,6 +167,16 @@ def test_labels_of_levels_that_are_close_to_each_other_do_not_meet() -> None:
     assert (high.y - low.y) / per_pixel + high.yshift - low.yshift >= 26 - 1e-6
 
 
+def test_a_threshold_that_two_alarms_have_in_common_is_one_line_with_one_label_that_tells_of_both() -> None:
+    drawing = drawn([Threshold("x", "failed", "warn", 60.0, ">", "min", 2), Threshold("x", "failed", "crit", 90.0),
+                     Threshold("x", "failed", "warn", 60.0, ">", "avg", 60)], peak=100.0)  # fmt: skip
+    labels = drawing.layout.annotations[1:]
+    assert [note.text for note in labels] == ["warns<br>above 60", "critical<br>above 90"]
+    assert "the last 2 s" in labels[0].hovertext
+    assert "the last 60 s" in labels[0].hovertext
+    assert len(drawing.layout.shapes) == 2
+
+
 def test_of_too_many_panels_those_of_alarms_their_scenarios_and_the_nearest_to_one_are_kept() -> None:
     names = [("hot", "raised"), ("hot", "beside"), ("calm", "near"), ("calm", "far"), ("calm", "bare")]
     rows = pa.table({"scenario": [of for of, _ in names], "signal": [name for _, name in names], "second": [START] * 5,
