@@ -26,6 +26,7 @@ def rows(files: Files, previous: Files | None, ts_ns: int, span_ns: int, facts: 
         row: dict[str, int | str | None] = {"ts_ns": ts_ns, "span_ns": span_ns, "cgroup": path}
         row |= {"pod_id": pod_id, "container_id": container_id}
         row |= {name: grown(_read(take, now), _read(take, old)) for name, take in COUNTERS.items()}
+        row |= {name: grown(_read(take, now), _read(take, old) or 0) for name, take in DISKS.items()}
         row |= {name: _read(take, now) for name, take in SIZES.items()}
         if row["pids"] if row["pids"] is not None else (row["memory_bytes"] or row["cpu_ns"]):
             out.append(row)
@@ -129,13 +130,18 @@ def _cache(group: Group) -> int | None:
 
 
 def _io(v1: str, kind: bytes, v2: bytes) -> Callable[[Group], int | None]:
-    """All disks together. v1: "8:0 Read 4096" and "Total 4096"; v2: "8:0 rbytes=4096 wbytes=0 rios=1 ..."."""
+    """All disks together. v1: "8:0 Read 4096" and "Total 4096"; v2: "8:0 rbytes=4096 wbytes=0 rios=1 ...".
+
+    None where v1 lists no disk: newer kernels count only those on which some cgroup has a limit, from then on, from 0.
+    """
 
     def take(group: Group) -> int | None:
         file = f"blkio.throttle.{v1}_recursive"
         if file in group:
             lines = [line.split() for line in group[file].splitlines()]
             found = [number(f[2]) for f in lines if len(f) == 3 and f[1] == kind]
+            if not found:
+                return None
         elif "io.stat" in group:
             fields = [field for line in group["io.stat"].splitlines() for field in line.split()[1:]]
             found = [number(f[len(v2) :]) for f in fields if f.startswith(v2)]
@@ -169,15 +175,17 @@ COUNTERS: dict[str, Callable[[Group], int | None]] = {
     "ooms": _event("memory.events", b"oom"),
     "oom_kills": _oom_kills,
     "pids_limit_hits": _event("pids.events", b"max"),
-    "read_bytes": _io("io_service_bytes", b"Read", b"rbytes="),
-    "write_bytes": _io("io_service_bytes", b"Write", b"wbytes="),
-    "reads": _io("io_serviced", b"Read", b"rios="),
-    "writes": _io("io_serviced", b"Write", b"wios="),
     "pressure_cpu_some_ns": _pressure("cpu.pressure", b"some"),
     "pressure_memory_some_ns": _pressure("memory.pressure", b"some"),
     "pressure_memory_full_ns": _pressure("memory.pressure", b"full"),
     "pressure_io_some_ns": _pressure("io.pressure", b"some"),
     "pressure_io_full_ns": _pressure("io.pressure", b"full"),
+}
+DISKS: dict[str, Callable[[Group], int | None]] = {
+    "read_bytes": _io("io_service_bytes", b"Read", b"rbytes="),
+    "write_bytes": _io("io_service_bytes", b"Write", b"wbytes="),
+    "reads": _io("io_serviced", b"Read", b"rios="),
+    "writes": _io("io_serviced", b"Write", b"wios="),
 }
 SIZES: dict[str, Callable[[Group], int | None]] = {
     "cpu_quota_ns": _quota,
@@ -189,4 +197,4 @@ SIZES: dict[str, Callable[[Group], int | None]] = {
     "pids": lambda group: _first(group, "pids.current"),
     "pids_limit": lambda group: _limit(group, "pids.max"),
 }  # fmt: skip
-NAMES = ("ts_ns", "span_ns", "cgroup", "pod_id", "container_id", *COUNTERS, *SIZES)
+NAMES = ("ts_ns", "span_ns", "cgroup", "pod_id", "container_id", *COUNTERS, *DISKS, *SIZES)
