@@ -82,7 +82,8 @@ def reproduce(scenario: str, variant: str | None, seconds: int, as_json: bool) -
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR",
               help="Keep the recordings here; those that are here already are judged again, not made again.")
 @click.option("--runs", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Add each run to this file; those that it holds count, and are not made again.")
+              help="Add each run to this file; those that it holds count, and are not made again, unless the drill or "
+              "its scenario has changed.")
 @click.option("-o", "--out", type=click.Path(path_type=Path),
               help="Write the figures to this Markdown file, instead of printing them.")
 @ssh_flags

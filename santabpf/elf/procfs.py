@@ -143,14 +143,13 @@ class Table:
         return self._cgroups.left_out if self._cgroups else 0
 
     def _read_process(self, pid: int, now: dict[int, int], out: dict[str, bytes]) -> None:
-        texts = {}
+        """Its files; where only what has changed is wanted, the first of them tells whether the others are read."""
         for name in self._each:
             path, limit = f"/proc/{pid}/{name}", _LIMITS.get(name)
             text = read_file(path, limit, one_record=True) if limit else self._held.read(path, one_record=True)
+            if self._only_changed and name == self._each[0]:
+                now[pid] = hash(text)
+                if text is None or self._last.get(pid) == now[pid]:
+                    return
             if text is not None:
-                texts[f"{pid}/{name}"] = mask.mask(text) if self._masked and name == "cmdline" else text
-        if self._only_changed:
-            now[pid] = hash(tuple(texts.values()))
-            if self._last.get(pid) == now[pid]:
-                return
-        out.update(texts)
+                out[f"{pid}/{name}"] = mask.mask(text) if self._masked and name == "cmdline" else text

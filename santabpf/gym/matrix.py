@@ -10,19 +10,18 @@ and by no other but those that its script names under `# also:`; a look-alike or
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..errors import BadUsage, SantaError
 from ..scenarios import all_scenarios, get_scenario
 from ..units import SECOND, format_duration
+from .rules import rules, scripts
 from .run import drill, judge
 from .variants import Variant, variants
 
@@ -78,7 +77,8 @@ class Run(NamedTuple):
     why: str = ""
     machine: str = ""  # that it was run on
     date: str = ""
-    rules: str = ""  # of the scenarios that judged it, and how each was provoked: see rules()
+    rules: dict[str, str] | None = None  # digests of what decided, by scenario: see rules.py; None: not known
+    script: str = ""  # digest of how it was provoked
     is_early: bool = False  # its own scenario fired before there was anything to find
 
     def is_found(self) -> bool:
@@ -99,6 +99,7 @@ class Accuracy:
     runs: list[Run] = field(default_factory=list)
     alone: bool = False  # each drill was recorded and judged by its own scenario only
     again: int = 0  # of the runs, those that had been recorded before, and were judged again
+    older: int = 0  # more runs, which do not count: their scenario, or how it is provoked, has changed since
 
     def faults(self, scenario: str) -> list[Run]:
         """Runs in which it must fire."""
@@ -149,13 +150,12 @@ class Accuracy:
 
     def to_markdown(self) -> str:
         """docs/accuracy.md."""
-        older = sum(bool(r.states) and r.rules != rules() for r in self.runs)
         lines = [
             *_HEAD.format(judged=_JUDGED[self.alone]).splitlines(),
             "",
             *(f"- {n} on {date}: {machine}" for (date, machine), n in sorted(self._days().items())),
             f"- drills: {len(self.runs)}, of which {sum(not r.states for r in self.runs)} gave no verdict",
-            *[f"- by rules or drills of which some have changed since: {n}" for n in [older] if n],
+            *[f"- left out, as the drill or its scenario has changed since: {n}" for n in [self.older] if n],
             *[f"- recorded before, and judged again by the scenarios as they are now: {n}" for n in [self.again] if n],
             "",
             *_EACH,
@@ -223,7 +223,8 @@ def gym(
     keep     a folder for the recordings; those that are there already are judged again, not made again, so that
              scenarios that were changed are judged by what was recorded before
     runs     a file of JSON lines to which each run is added as it ends; those that it holds count, so that a gym that
-             was stopped goes on, and grows over days
+             was stopped goes on, and grows over days; but not those whose drill or scenario has changed since, and of
+             the others no verdict of a scenario that has
     options  for another node than local: `ask`, and what transport.ssh.SSH takes; see drill()
 
     A drill that fails is told and counted, never left out. Raises BadUsage for an unknown scenario, and for a file that
@@ -231,7 +232,9 @@ def gym(
     """
     chosen = [get_scenario(name) for name in scenarios] if scenarios else list(all_scenarios().values())
     judged = tuple(all_scenarios())
-    out = Accuracy(judged, _runs_in(runs), alone=alone)
+    known = _runs_in(runs)
+    today = [run for run in known if _counts(run)]
+    out = Accuracy(judged, [_as_of_today(run) for run in today], alone=alone, older=len(known) - len(today))
     planned = [
         (scenario.name, variant)
         for scenario in chosen if (scenario.folder / "reproduce.sh").is_file()
@@ -263,7 +266,8 @@ def _run(
 
     machine = describe() if node == "local" else f"the node {node}"
     empty = Run(name, variant.name, variant.expected, variant.also, {}, None, None, "", machine,
-                f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}", rules())  # fmt: skip
+                f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}",
+                {one: rules()[one] for one in dict.fromkeys([name, *judged])}, scripts()[name])  # fmt: skip
     try:
         if path is not None and path.exists():
             result = judge(open_recording(path), judged)
@@ -281,35 +285,27 @@ def _run(
     )  # fmt: skip
 
 
+def _counts(run: Run) -> bool:
+    """Is its drill, and its own scenario, as they are now?"""
+    now = rules().get(run.scenario), scripts().get(run.scenario)
+    return run.rules is not None and (run.rules.get(run.scenario), run.script) == now
+
+
+def _as_of_today(run: Run) -> Run:
+    """Without the verdicts of other scenarios that have changed since."""
+    then, now = run.rules or {}, rules()
+    return run._replace(states={name: state for name, state in run.states.items() if then.get(name) == now.get(name)})
+
+
 def _runs_in(path: Path | None) -> list[Run]:
     if path is None or not path.exists():
         return []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        return [Run(**{**told, "also": tuple(told["also"])}) for told in map(json.loads, lines)]
+        return [Run(**{**told, "also": tuple(told["also"]), "rules": dict(told.get("rules") or {})})
+                for told in map(json.loads, lines)]  # fmt: skip
     except (ValueError, TypeError, KeyError) as exc:
         raise BadUsage(f"{path} holds something else than runs of a gym: {exc}") from exc
-
-
-@cache
-def rules() -> str:
-    """A digest of all that decides whether a scenario fires: what provokes it, what it records, its parameters, signals
-    and alarms."""
-    told = [
-        (
-            s.name, s.needs, s.also, s.params, {name: view.sql for name, view in s.views.items()},
-            [replace(signal, query=replace(signal.query, line=0)) for signal in s.signals], s.alarms,
-            [(path.name, path.read_bytes()) for path in _drills(s.folder)],
-        )
-        for s in all_scenarios().values()
-    ]  # fmt: skip
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
-
-
-def _drills(folder: Path) -> list[Path]:
-    """The scripts that provoke it, and those of its look-alikes, with what they bring along."""
-    found = [folder / "reproduce.sh", *folder.glob("quiet/**/*")]
-    return [path for path in sorted(found) if path.is_file() and path.suffix != ".pyc"]
 
 
 def _outcome(run: Run, judged: Iterable[str]) -> str:

@@ -82,6 +82,19 @@ def grown(now: int | None, before: int | None) -> int | None:
     return None if now is None or before is None else max(0, now - before)
 
 
+def cgroup_of(raw: bytes, wanted: str) -> str | None:
+    """Of /proc/PID/cgroup, the whole path of one controller (empty: v2).
+
+    Without the mark of a cgroup that was removed while its last process still ended.
+    """
+    for line in raw.splitlines():
+        _, _, rest = line.partition(b":")
+        controllers, colon, path = rest.partition(b":")
+        if colon and wanted.encode() in controllers.split(b","):
+            return text(path.removesuffix(b" (deleted)")) or None
+    return None
+
+
 def parse_stat(raw: bytes, facts: Facts) -> Stat | None:
     """One /proc/PID/stat; None if it is none. The name may hold spaces and brackets: it ends at the last one."""
     head, bracket, tail = raw.rpartition(b")")

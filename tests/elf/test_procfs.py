@@ -53,6 +53,16 @@ def test_a_process_that_did_nothing_is_left_out_the_second_time() -> None:
         child.communicate(b"\n")
 
 
+def test_of_a_process_that_did_nothing_no_other_file_is_read_either() -> None:
+    child = sleeper()
+    try:
+        reader = table("stat", "cgroup", only_changed=True)
+        assert set(reader.read({child.pid})) == {f"{child.pid}/stat", f"{child.pid}/cgroup"}
+        assert reader.read({child.pid}) == {}
+    finally:
+        child.communicate(b"\n")
+
+
 def test_secrets_are_starred_unless_that_is_switched_off() -> None:
     child = sleeper("--token", "abc123", "x" * 5000)
     try:

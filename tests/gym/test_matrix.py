@@ -18,7 +18,9 @@ import santabpf as sb
 from santabpf.cli import cli
 from santabpf.errors import BadUsage, CannotProvoke
 from santabpf.gym import gym, matrix
-from santabpf.gym.matrix import Accuracy, Run, State, rules
+from santabpf.gym import rules as digests
+from santabpf.gym.matrix import Accuracy, Run, State
+from santabpf.gym.rules import rules, scripts
 from santabpf.gym.run import QUIET_S, _Conductor, judge
 from santabpf.gym.variants import Variant, variants
 from santabpf.recording import Writer
@@ -90,11 +92,16 @@ def test_what_was_wrong_and_what_was_late_is_counted_in_one_line() -> None:
     assert Accuracy(NAMES, [GOOD]).to_text().endswith("; faults missed: 0 of 1; false alarms: 0; later than 3 s: 0")
 
 
+def of_today(run: Run) -> Run:
+    """Made by the scenarios and scripts as they are now."""
+    return run._replace(rules=dict(rules()), script=scripts()[run.scenario])
+
+
 def test_the_command_prints_what_it_would_write(tmp_path: Path) -> None:
     runs, out = tmp_path / "runs.jsonl", tmp_path / "accuracy.md"
     known = variants(get_scenario("oom_kill").folder).values()
     states: dict[str, dict[str, State]] = {"fired": {"oom_kill": "fired"}, "quiet": {"oom_kill": "quiet"}}
-    made = [Run("oom_kill", v.name, v.expected, v.also, states[v.expected], None, 1.0) for v in known]
+    made = [of_today(Run("oom_kill", v.name, v.expected, v.also, states[v.expected], None, 1.0)) for v in known]
     made[0] = made[0]._replace(delay_ns=3_100_000_000)
     runs.write_text("".join(json.dumps(run._asdict()) + "\n" for run in made), encoding="utf-8")
     args = ["gym", "oom_kill", "-n", "1", "--runs", str(runs)]
@@ -194,20 +201,29 @@ def test_runs_of_other_days_count_and_are_not_made_again(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(matrix, "drill", fake)
     file = tmp_path / "runs.jsonl"
-    earlier = Run("oom_kill", "leak", "fired", (), {"oom_kill": "fired"}, 10**9, 1.5, "", "a VM", "2026-11-02", "0ld")
-    file.write_text(json.dumps(earlier._asdict()) + "\n", encoding="utf-8")
+    states: dict[str, State] = {"oom_kill": "fired", "cpu_usage": "quiet"}
+    earlier = of_today(Run("oom_kill", "leak", "fired", (), states, 10**9, 1.5, "", "a VM", "2026-11-02"))
+    assert earlier.rules is not None
+    older = [
+        earlier._replace(rules={**earlier.rules, "oom_kill": "changed"}),
+        earlier._replace(script="changed"),
+        earlier._replace(rules=None),
+    ]
+    moved = earlier._replace(rules={**earlier.rules, "cpu_usage": "changed"})
+    told_before = [*older, moved]
+    file.write_text("".join(json.dumps(run._asdict()) + "\n" for run in told_before), encoding="utf-8")
     names = list(variants(get_scenario("oom_kill").folder))
     with pytest.raises(KeyboardInterrupt):
         gym(["oom_kill"], times=2, runs=file)
     told = gym(["oom_kill"], times=2, runs=file)
     assert len(names) == 4
     assert made == [*names[1:], *names[:1], *names]  # stopped in the one before the last turn; goes on with that
-    assert len(told.runs) == 8 == len(file.read_text(encoding="utf-8").splitlines())
-    assert told.runs[0] == earlier
-    assert {run.rules for run in told.runs[1:]} == {rules()}
+    assert len(told.runs) == 8 == len(file.read_text(encoding="utf-8").splitlines()) - len(older)
+    assert told.runs[0] == moved._replace(states={"oom_kill": "fired"})  # another said something then, by other rules
+    assert all((run.rules, run.script) == (rules(), scripts()["oom_kill"]) for run in told.runs[1:])
     text = told.to_markdown()
     assert "- 1 on 2026-11-02: a VM\n- 7 on " in text
-    assert "- by rules or drills of which some have changed since: 1\n" in text
+    assert "- left out, as the drill or its scenario has changed since: 3\n" in text
     assert "- oom_kill, leak: no verdict: not here\n" in text
 
 
@@ -215,9 +231,9 @@ def test_what_decides_whether_a_scenario_fires_has_a_digest_and_its_words_have_n
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def digest(scenario: Scenario) -> str:
-        monkeypatch.setattr(matrix, "all_scenarios", lambda: {scenario.name: scenario})
+        monkeypatch.setattr(digests, "all_scenarios", lambda: {scenario.name: scenario})
         rules.cache_clear()
-        return rules()
+        return rules()[scenario.name]
 
     now = get_scenario("oom_kill")
     (alarm, *others), (param, *params) = now.alarms, now.params
@@ -226,6 +242,23 @@ def test_what_decides_whether_a_scenario_fires_has_a_digest_and_its_words_have_n
     assert digest(now) != digest(replace(now, alarms=(replace(alarm, for_s=alarm.for_s + 1), *others)))
     assert digest(now) != digest(replace(now, params=(replace(param, value=param.value + 1), *params)))
     rules.cache_clear()
+
+
+def test_what_provokes_a_scenario_has_a_digest_with_all_that_it_brings_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = get_scenario("slow_dns")
+    shutil.copytree(now.folder, tmp_path / "slow_dns")
+    monkeypatch.setattr(digests, "all_scenarios", lambda: {"slow_dns": replace(now, folder=tmp_path / "slow_dns")})
+    before = scripts()["slow_dns"]
+    for changed in ("README.md", "reproduce.sh", "quiet/names.py"):
+        scripts.cache_clear()
+        with (tmp_path / "slow_dns" / changed).open("a") as file:
+            file.write("\n")
+        now_is = scripts()["slow_dns"]
+        assert (now_is == before) is (changed == "README.md"), changed
+        before = now_is
+    scripts.cache_clear()
 
 
 @pytest.mark.parametrize("line", ["[]", "not JSON", '{"scenario": "oom_kill"}', '{"also": 5}', "\xff"])

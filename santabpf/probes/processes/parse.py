@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..containers import belongs
-from ..procfs import Facts, Files, Rows, arguments, number, parse_stat, text
+from ..procfs import Facts, Files, Rows, arguments, cgroup_of, number, parse_stat
 
 COLUMNS = (
     "ts_ns", "start_ns", "tgid", "ptgid", "uid", "is_kernel", "threads", "cpu_ns", "rss_bytes", "comm", "argv",
@@ -21,7 +21,7 @@ def rows(files: Files, previous: Files | None, ts_ns: int, span_ns: int, facts: 
         stat = parse_stat(raw, facts) if kind == "stat" else None
         if stat is None:
             continue
-        cgroup = _cgroup(files.get(f"{pid}/cgroup", b""), facts.cgroup_controller)
+        cgroup = cgroup_of(files.get(f"{pid}/cgroup", b""), facts.cgroup_controller)
         pod_id, container_id = belongs(cgroup) if cgroup else (None, None)
         argv, is_cut = _argv(files.get(f"{pid}/cmdline"))
         found.append((
@@ -50,14 +50,4 @@ def _uid(status: bytes) -> int | None:
         if line.startswith(b"Uid:"):
             fields = line.split()
             return number(fields[1]) if len(fields) > 1 else None
-    return None
-
-
-def _cgroup(raw: bytes, wanted: str) -> str | None:
-    """The path, whole; without the mark of a cgroup that was removed while its last process still ended."""
-    for line in raw.splitlines():
-        _, _, rest = line.partition(b":")
-        controllers, colon, path = rest.partition(b":")
-        if colon and wanted.encode() in controllers.split(b","):
-            return text(path.removesuffix(b" (deleted)")) or None
     return None

@@ -17,3 +17,4 @@ def check(table: Callable[[str], pa.Table], facts: dict[str, Any]) -> None:
     assert facts["burnt_ns"] - 2 * TICK_NS <= used <= facts["burnt_ns"] + 3 * TICK_NS
     assert {(row["comm"], row["ptgid"], row["threads"]) for row in rows} == {("santa-burner", facts["parent"], 1)}
     assert all(row["rss_bytes"] > 0 for row in rows)
+    assert {row["cgroup"] for row in rows} == {facts["cgroup"]}
