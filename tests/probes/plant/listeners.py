@@ -1,7 +1,8 @@
 """Two listeners, one for IPv4 and one for IPv6, each with 3 connections that nobody accepts, for over two seconds; and
 two that have no room for 23 more.
 
-Prints one JSON line: {"ports": {address: port}, "backlog", "waiting", "turned_away": {address: [port, SYNs]}}.
+Prints one JSON line: {"ports": {address: port}, "ready_ns", "backlog", "waiting", ...,
+"turned_away": {address: [port, SYNs]}}.
 """
 
 import json
@@ -46,11 +47,12 @@ def main():
             end.connect((address, ports[address]))
             kept.append(end)
         knocked[address] = full(family, address)
+    ready_ns = time.time_ns()
     time.sleep(2.3)
     turned_away = {a: [at.getsockname()[1], sum(map(syns, ends))] for a, (at, _, ends) in knocked.items()}
     time.sleep(1.2)  # for the last of them to be read
     facts = {"ports": ports, "inodes": inodes, "backlog": BACKLOG, "waiting": WAITING, "uid": os.getuid()}
-    print(json.dumps({**facts, "turned_away": turned_away}))
+    print(json.dumps({**facts, "ready_ns": ready_ns, "turned_away": turned_away}))
 
 
 if __name__ == "__main__":

@@ -90,15 +90,14 @@ def grown(before, after):
 
 def plant(folder):
     """23 of each: refused connections, connections, processes, writes to a disk, reads from it; and some computing."""
-    with socket.socket() as end:
-        end.bind(("127.0.0.1", 0))
-        closed = end.getsockname()[1]
+    closed = socket.socket()  # it is bound, so that nobody else listens there, and does not listen itself
+    closed.bind(("127.0.0.1", 0))
     listener = socket.create_server(("127.0.0.1", 0), backlog=PLANTED)
     fd = os.open(folder + "/written", os.O_RDWR | os.O_CREAT | os.O_DIRECT | os.O_SYNC)
     page = mmap.mmap(-1, 4096)
     for at in range(PLANTED):
         with socket.socket() as end:
-            end.connect_ex(("127.0.0.1", closed))
+            end.connect_ex(closed.getsockname())
         with socket.create_connection(listener.getsockname()):
             pass
         pid = os.fork()
@@ -113,6 +112,7 @@ def plant(folder):
         pass
     os.close(fd)
     listener.close()
+    closed.close()
 
 
 def main():

@@ -69,14 +69,14 @@ def talk(host, port, count, hurry=False):
 
 
 def refused():
-    with socket.socket() as end:
-        end.bind(("127.0.0.1", 0))
-        port = end.getsockname()[1]
-    for _ in range(PLANTED):
-        with socket.socket() as end:
-            if end.connect_ex(("127.0.0.1", port)) != 111:
-                raise SystemExit("somebody listens on port %d" % port)
-    return port
+    with socket.socket() as silent:  # bound meanwhile, so that nobody else comes to listen there
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        for _ in range(PLANTED):
+            with socket.socket() as end:
+                if end.connect_ex(("127.0.0.1", port)) != 111:
+                    raise SystemExit("somebody listens on port %d" % port)
+        return port
 
 
 def unshare_network():

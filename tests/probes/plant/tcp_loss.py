@@ -85,15 +85,15 @@ def spoofed_syn(ends: Ends, source_port: int, port: int) -> bytes:
 
 def refuse(ends: Ends) -> tuple[int, list[int]]:
     """A port on which nobody listens, and the ports of those who tried it."""
-    with socket.socket(ends.family) as end:
-        end.bind((ends.here, 0))
-        port = int(end.getsockname()[1])
     ours = []
-    for _ in range(PLANTED):
-        with socket.socket(ends.family) as end:
-            end.bind((ends.here, 0))
-            ours.append(int(end.getsockname()[1]))
-            end.connect_ex((ends.here, port))
+    with socket.socket(ends.family) as silent:  # bound meanwhile, so that nobody else comes to listen there
+        silent.bind((ends.here, 0))
+        port = int(silent.getsockname()[1])
+        for _ in range(PLANTED):
+            with socket.socket(ends.family) as end:
+                end.bind((ends.here, 0))
+                ours.append(int(end.getsockname()[1]))
+                end.connect_ex((ends.here, port))
     return port, ours
 
 
