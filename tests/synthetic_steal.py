@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from older_recordings import declared
 
 from santabpf.recording import Recording, Writer
 from santabpf.recording import open as open_recording
@@ -44,7 +45,7 @@ def make(name: str, out: Path, room: Path = ROOM) -> Recording:
     tables = [name for name in source.tables if name not in ("loss", "gaps", "coverage", "clock", "receipt")]
     with Writer(out, info=info, segment_s=math.inf, tables=tables) as writer:
         for table in sorted(source.tables, key=lambda name: name == "coverage"):
-            rows = source[table].arrow().drop_columns(["node"])
+            rows = declared(table, source[table].arrow())
             if table in ("metrics", "process_cpu"):
                 rows = _taken(rows, BUSY if table == "metrics" else ("user_ns", "system_ns"), onset, thousandths)
             for batch in rows.to_batches():

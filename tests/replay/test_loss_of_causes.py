@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from test_loss_of_scenarios import declared
+from older_recordings import declared
 
 from santabpf.recording import Recording, Writer
 from santabpf.recording import open as open_recording

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from at_the_edge import deciding, edges
+from older_recordings import declared
 
 from santabpf.recording import Recording, Writer
 from santabpf.recording import open as open_recording
@@ -44,14 +45,6 @@ def cases() -> list[tuple[str, str]]:
             fitting = (r.name for r, expected in drills if expected == wanted and r[table].rows)
             out |= {(name, first) for first in islice(fitting, 1)}
     return sorted(out)
-
-
-def declared(name: str, rows: pa.Table) -> pa.Table:
-    """The rows with all columns that the table has today; some recordings are older."""
-    schema = table_schema(name).arrow
-    has = set(rows.column_names)
-    columns = [rows[f.name] if f.name in has else pa.nulls(len(rows), f.type) for f in schema]
-    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def lost_of(rows: pa.Table, table: str, gone: Collection[int]) -> pa.Table:
