@@ -101,6 +101,15 @@ def count(number: int) -> str:
     return format_count(number)
 
 
+def times(number: int) -> str:
+    """How often.
+
+    >>> times(1), times(23)
+    ('once', '23 times')
+    """
+    return "once" if number == 1 else f"{count(number)} times"
+
+
 def rate(thousandths: int) -> str:
     """Thousandths as a decimal with three digits: 95250 -> 95.2."""
     return f"{thousandths / 1000:.3g}"
@@ -135,6 +144,7 @@ FILTERS: dict[str, Any] = {
     "bytes": format_bytes,
     "ratio": lambda ppm: format_ratio(ppm / 1_000_000),  # parts per million
     "count": count,
+    "times": times,
     "utc": format_utc,  # ns since the epoch
     "clock": lambda ts_ns: format_utc(ts_ns, date=False),
     "rate": rate,
