@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..units import SECOND
+from .containers import belongs
 
 Files = dict[str, bytes]
 Rows = dict[str, list[Any]]
@@ -82,11 +83,15 @@ def grown(now: int | None, before: int | None) -> int | None:
     return None if now is None or before is None else max(0, now - before)
 
 
-def cgroup_of(raw: bytes, wanted: str) -> str | None:
-    """Of /proc/PID/cgroup, the whole path of one controller (empty: v2).
+def place_of(files: Files, pid: str, facts: Facts) -> tuple[str | None, str | None, str | None]:
+    """The cgroup of a process, out of its /proc/PID/cgroup, and the pod and the container that its path tells."""
+    cgroup = _cgroup(files.get(f"{pid}/cgroup", b""), facts.cgroup_controller)
+    return cgroup, *(belongs(cgroup) if cgroup else (None, None))
 
-    Without the mark of a cgroup that was removed while its last process still ended.
-    """
+
+def _cgroup(raw: bytes, wanted: str) -> str | None:
+    """The whole path of one controller (empty: v2), without the mark of a cgroup that was removed while its last
+    process still ended."""
     for line in raw.splitlines():
         _, _, rest = line.partition(b":")
         controllers, colon, path = rest.partition(b":")

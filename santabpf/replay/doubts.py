@@ -140,7 +140,7 @@ def not_ruled_out(judge: Judge, cause: Cause, start: int, end: int) -> v.Sentenc
     Evidence may look as far back as the signals do; of what is read once, at the start, every row counts.
     """
     start -= max((signal.lookback_ns for signal in judge.scenario.signals), default=0)
-    gaps = [gap for gap in _gaps(judge) if gap["reason"] != "stopped" and _overlaps(gap, start, end)]
+    gaps = [gap for gap in _gaps(judge) if _overlaps(gap, start, end)]
     if not gaps and not judge.lost:
         return None
     read, gone = _read(judge, cause), {}
@@ -186,8 +186,6 @@ def always(judge: Judge) -> list[v.Sentence]:
     """All that is not known, whatever the answer."""
     out = list(_losses(judge, judge.scenario.tables))
     for row in _gaps(judge):
-        if row["reason"] == "stopped":
-            continue
         detail = f" ({row['detail']})" if row["detail"] else ""
         out.append(v.Sentence(f"{_unknown(row)}: {row['reason']}{detail}.", ("recording_gaps",)))
     total, have = (judge.end - judge.start) // SECOND, judge.watched
@@ -282,7 +280,9 @@ def _loss(judge: Judge) -> list[dict[str, Any]]:
 
 
 def _gaps(judge: Judge) -> list[dict[str, Any]]:
-    return _own(judge, "gaps", "Times of which nothing is known", GAPS_EVIDENCE)
+    """Those within the recording; the one that begins when it was stopped is none."""
+    told = _own(judge, "gaps", "Times of which nothing is known", GAPS_EVIDENCE)
+    return [gap for gap in told if gap["reason"] != "stopped"]
 
 
 def _own(judge: Judge, table: str, title: str, sql: str) -> list[dict[str, Any]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..containers import belongs
-from ..procfs import Facts, Files, Rows, cgroup_of, parse_stat
+from ..procfs import Facts, Files, Rows, parse_stat, place_of
 
 COLUMNS = (
     "ts_ns", "span_ns", "start_ns", "tgid", "ptgid", "user_ns", "system_ns", "rss_bytes", "threads", "comm", "cgroup",
@@ -23,10 +22,8 @@ def rows(files: Files, previous: Files | None, ts_ns: int, span_ns: int, facts: 
             continue
         user_ns, system_ns = max(0, now.user_ns - before.user_ns), max(0, now.system_ns - before.system_ns)
         if user_ns or system_ns:
-            cgroup = cgroup_of(files.get(f"{pid}/cgroup", b""), facts.cgroup_controller)
-            pod_id, container_id = belongs(cgroup) if cgroup else (None, None)
             found.append((
                 ts_ns, span_ns, now.start_ns, now.tgid, now.ptgid or None, user_ns, system_ns, now.rss_bytes,
-                now.threads, now.comm, cgroup, pod_id, container_id,
+                now.threads, now.comm, *place_of(files, pid, facts),
             ))  # fmt: skip
     return {column: [row[i] for row in found] for i, column in enumerate(COLUMNS)}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..containers import belongs
-from ..procfs import Facts, Files, Rows, arguments, cgroup_of, number, parse_stat
+from ..procfs import Facts, Files, Rows, arguments, number, parse_stat, place_of
 
 COLUMNS = (
     "ts_ns", "start_ns", "tgid", "ptgid", "uid", "is_kernel", "threads", "cpu_ns", "rss_bytes", "comm", "argv",
@@ -21,13 +20,11 @@ def rows(files: Files, previous: Files | None, ts_ns: int, span_ns: int, facts: 
         stat = parse_stat(raw, facts) if kind == "stat" else None
         if stat is None:
             continue
-        cgroup = cgroup_of(files.get(f"{pid}/cgroup", b""), facts.cgroup_controller)
-        pod_id, container_id = belongs(cgroup) if cgroup else (None, None)
         argv, is_cut = _argv(files.get(f"{pid}/cmdline"))
         found.append((
             ts_ns, stat.start_ns, stat.tgid, stat.ptgid or None, _uid(files.get(f"{pid}/status", b"")), stat.is_kernel,
             stat.threads, stat.user_ns + stat.system_ns, stat.rss_bytes, stat.comm, argv, is_cut,
-            cgroup, pod_id, container_id,
+            *place_of(files, pid, facts),
         ))  # fmt: skip
     return {column: [row[i] for row in found] for i, column in enumerate(COLUMNS)}
 
